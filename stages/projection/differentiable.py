@@ -1,0 +1,182 @@
+"""The same projection in torch: on the device of the tensor given, differentiable in the smoothing weights.
+
+`render` and `project` mirror those of `stages.projection` for method v2; the four steps work on N clouds in V views at
+once. Cells equal those of the compiled path except where float rounding puts a point in the next one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stages.errors import InputError
+from stages.projection import maps
+from stages.projection.kernels import kernel_weights, separate
+from stages.projection.presets import Projection
+from stages.projection.views import VIEW_SETS
+
+VOXELS_AT_ONCE = 2**27  # cells of all grids that are in memory together, half a gigabyte each time they are copied
+
+
+class Projected(NamedTuple):
+    """Tensors of the meaning, shape and order that `stages.projection.Projected` gives, for clouds of one length."""
+
+    depth: Tensor
+    cells: Tensor
+    stored: Tensor
+    surface: Tensor
+    pixels: Tensor
+    visible: Tensor
+
+
+def render(points: Tensor | Sequence[Tensor], projection: Projection, *, weights: Tensor | None = None) -> Tensor:
+    """Depth maps f4 [N, V, R, R] of clouds [N, P, 3 or more] or a sequence of [P, 3 or more], on their device.
+
+    `weights` [K_depth, K_row, K_column] replaces the projection's kernel; gradients flow to it (and to it alone, since
+    cells are whole numbers). They need not sum to 1: the map is divided by its maximum. Raises InputError for a method
+    other than v2, or a cloud that has no extent.
+    """
+    if not isinstance(points, Tensor):
+        return torch.cat([render(cloud[None], projection, weights=weights) for cloud in points])
+    _check(points, projection)
+    return torch.cat([_render(chunk, projection, weights) for chunk in _chunks(points, projection)])
+
+
+def project(points: Tensor, projection: Projection, *, weights: Tensor | None = None) -> Projected:
+    """Depth maps and, per point and view, voxel, depth value, pixel and visibility, for clouds [N, P, 3 or more]."""
+    _check(points, projection)
+    pieces = [_project(chunk, projection, weights) for chunk in _chunks(points, projection)]
+    return Projected(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
+
+
+def quantise(points: Tensor, projection: Projection) -> tuple[Tensor, Tensor]:
+    """Voxel i8 [N, V, P, 3] as (x, y, z) and depth value f4 [N, V, P] of clouds [N, P, 3], as `voxels.quantise`.
+
+    Each product and sum is written out, because a matrix product may round differently on every device.
+    """
+    view_set = VIEW_SETS[projection.view_set]
+    rotations = torch.from_numpy(view_set.rotations()).to(points.device)
+    x, y, z = points[:, None, :, :3].float().unbind(-1)
+    for turn in range(rotations.shape[1]):
+        step = rotations[:, turn, :, :, None]
+        x, y, z = (x * step[:, 0, axis] + y * step[:, 1, axis] + z * step[:, 2, axis] for axis in range(3))
+    turned = torch.stack((x, y, z), -1) - torch.tensor(view_set.translation, device=points.device)
+    low, high = turned.amin(-2, keepdim=True), turned.amax(-2, keepdim=True)
+    scaled = (turned - (high + low) / 2) / (high - low).amax(-1, keepdim=True) * 2
+    size, depth, bias = projection.resolution, projection.depth, projection.depth_bias
+    rows = ((scaled[..., :2] * projection.xy_scale + 1) / 2 * size).ceil().clip(1, size - 2)
+    value = ((scaled[..., 2] + 1) / 2 + bias) / (1 + bias) * (depth - 2)
+    return torch.cat((rows, value.ceil()[..., None]), -1).long(), value.clip(1, depth - 2)
+
+
+def densify(cells: Tensor, stored: Tensor, projection: Projection) -> Tensor:
+    """Max-pooled grid f4 [B, D, R, R] of points quantised as cells i8 [B, P, 3] and stored f4 [B, P]."""
+    size, depth = projection.resolution, projection.depth
+    voxel = (cells[..., 2] * size + cells[..., 0]) * size + cells[..., 1]
+    grid = stored.new_zeros(len(cells), depth * size * size)
+    if projection.collision == "last":
+        order = torch.arange(stored.shape[1], device=stored.device).expand_as(voxel)
+        last = torch.zeros_like(grid, dtype=torch.long).scatter_reduce_(1, voxel, order, "amax", include_self=True)
+        stored = stored.gather(1, last.gather(1, voxel))
+    grid = grid.scatter_reduce(1, voxel, stored, "amax").view(-1, 1, depth, size, size)
+    for axis in range(3):
+        window, padding = [1, 1, 1], [0, 0, 0]
+        window[axis], padding[axis] = projection.densify_window[axis], projection.densify_padding[axis]
+        if window[axis] > 1:
+            grid = F.max_pool3d(grid, window, stride=1, padding=padding)
+    return grid[:, 0]
+
+
+def smooth(grid: Tensor, weights: Tensor) -> Tensor:
+    """Grid [B, D, R, R] convolved with weights [K_depth, K_row, K_column], odd, padded with 0."""
+    kernel = weights.to(grid.dtype)[None, None]
+    return F.conv3d(grid[:, None], kernel, padding=tuple(width // 2 for width in weights.shape))[:, 0]
+
+
+def squeeze(grid: Tensor) -> tuple[Tensor, Tensor]:
+    """White-background maps [B, R, R] of a grid [B, D, R, R], and what each was divided by, [B]."""
+    surface = grid.amax(1)
+    largest = surface.amax((1, 2))
+    return 1 - surface / largest[:, None, None], largest
+
+
+def crop(depth_maps: Tensor, projection: Projection) -> Tensor:
+    """Maps [B, R, R] cropped and resized as the projection asks, corners aligned."""
+    if projection.crop is None:
+        return depth_maps
+    kept = slice(*projection.crop)
+    size = (projection.resolution, projection.resolution)
+    return F.interpolate(depth_maps[:, None, kept, kept], size, mode="bilinear", align_corners=True)[:, 0]
+
+
+def _smoother(projection: Projection, weights: Tensor | None, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """The smoothing step: with the given weights, or the projection's kernel by its factors where it has some."""
+    if weights is not None:
+        return lambda grid: smooth(grid, weights)
+    kernel = kernel_weights(projection.kernel, window=projection.smooth_window, sigma=projection.sigma)
+    factors = separate(kernel)
+    shapes = ((-1, 1, 1), (1, -1, 1), (1, 1, -1))
+    kernels = [kernel] if factors is None else [line.reshape(s) for line, s in zip(factors, shapes, strict=True)]
+    steps = [torch.from_numpy(step).to(device) for step in kernels if step.size > 1]
+
+    def apply(grid: Tensor) -> Tensor:
+        for step in steps:
+            grid = smooth(grid, step)
+        return grid
+
+    return apply
+
+
+def _render(points: Tensor, projection: Projection, weights: Tensor | None) -> Tensor:
+    cells, stored = quantise(points, projection)
+    grid = densify(cells.flatten(0, 1), stored.flatten(0, 1), projection)
+    white, _ = squeeze(_smoother(projection, weights, points.device)(grid))
+    return _polarity(crop(white, projection), projection).unflatten(0, stored.shape[:2])
+
+
+def _project(points: Tensor, projection: Projection, weights: Tensor | None) -> Projected:
+    cells, stored = quantise(points, projection)
+    grid = _smoother(projection, weights, points.device)(densify(cells.flatten(0, 1), stored.flatten(0, 1), projection))
+    white, largest = squeeze(grid)
+    pixels, surface, visible = _look_up(cells.flatten(0, 1), grid, white, largest, projection)
+    if projection.crop:
+        pixels = maps.crop_pixels(pixels, crop=projection.crop, size=projection.map_size)
+        visible = visible & maps.inside(pixels, projection.map_size)
+        pixels = pixels.clip(0, projection.map_size - 1)
+    depth = _polarity(crop(white, projection), projection)
+    per_view = (depth, cells.flatten(0, 1), stored.flatten(0, 1), surface, pixels, visible)
+    return Projected(*(values.unflatten(0, stored.shape[:2]) for values in per_view))
+
+
+def _look_up(
+    cells: Tensor, grid: Tensor, white: Tensor, largest: Tensor, projection: Projection
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixel i8 [B, P, 2], surface f4 [B, P] and visibility bool [B, P] of cells i8 [B, P, 3] in uncropped maps."""
+    pixels = cells[..., :2].flip(-1) if projection.lookup == "as_released" else cells[..., :2]
+    pixels = (pixels + projection.pixel_shift).clip(0, projection.grid_size - 1)
+    row, column = pixels.unbind(-1)
+    batch = torch.arange(len(cells), device=cells.device)[:, None]
+    surface = 1 - grid[batch, cells[..., 2].clip(1, projection.lookup_depth), row, column] / largest[:, None]
+    return pixels, surface, (white[batch, row, column] - surface).abs() < projection.visible_within
+
+
+def _polarity(white: Tensor, projection: Projection) -> Tensor:
+    return white if projection.polarity == "white_background" else 1 - white
+
+
+def _chunks(points: Tensor, projection: Projection) -> Sequence[Tensor]:
+    voxels = projection.views * projection.depth * projection.resolution**2
+    return points.split(max(1, VOXELS_AT_ONCE // voxels))
+
+
+def _check(points: Tensor, projection: Projection) -> None:
+    if projection.method != "v2":
+        raise InputError(f"params.yaml: render.method {projection.method!r}: expected v2 for the torch projection")
+    if points.ndim != 3 or points.shape[1] < 2 or points.shape[2] < 3:
+        raise InputError(f"points: expected [N, P, 3 or more] with at least 2 points, found {list(points.shape)}")
+    extent = (points[..., :3].amax(1) - points[..., :3].amin(1)).amax(1)
+    bad = (~(extent.isfinite() & (extent > 1e-30))).nonzero().flatten().tolist()
+    if bad:
+        raise InputError(f"points: sample {bad[0]}: expected finite points apart from each other")

@@ -1,0 +1,133 @@
+"""Figures with one fixed style; nothing here touches the screen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stages.projection.kernels import KERNELS, kernel_weights
+
+STYLE = {"font.size": 9, "axes.titlesize": 9, "figure.facecolor": "white", "svg.hashsalt": "depth maps"}
+INK, ACCENT, MUTED = "#1f2933", "#2563a8", "#c3cdd6"
+
+
+def example_figure(
+    points: np.ndarray, depth: np.ndarray, scores: Sequence[tuple[str, float]], *, true_class: str
+) -> Figure:
+    """One object: its cloud [P, 3] (y up), its depth maps [V, R, R], its best (class, probability) pairs."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(11, 3.4), layout="constrained")
+        cloud, maps, bars = figure.subfigures(1, 3, width_ratios=(2.4, 6, 2.6))
+        cloud.suptitle(f"point cloud: {true_class.replace('_', ' ')}", color=INK, fontsize=9)
+        _draw_cloud(cloud.add_subplot(projection="3d"), points)
+        columns = (len(depth) + 1) // 2
+        _draw_maps(maps.subplots(2, columns).ravel(), depth, titles=[f"view {view}" for view in range(len(depth))])
+        bars.suptitle("zero-shot scores", color=INK, fontsize=9)
+        _draw_scores(bars.add_subplot(), scores, true_class=true_class)
+        return figure
+
+
+def sheet_figure(depth: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """Depth maps [N, V, R, R] of N objects, one object a row, named by their classes [N]."""
+    objects, views = depth.shape[:2]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(1.05 * views + 0.9, 1.05 * objects + 0.2), layout="constrained")
+        axes = figure.subplots(objects, views, squeeze=False)
+        for row, (maps, name) in enumerate(zip(depth, class_names, strict=True)):
+            _draw_maps(axes[row], maps, titles=[f"view {view}" if row == 0 else "" for view in range(views)])
+            axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
+        return figure
+
+
+def projections_figure(shown: dict[str, np.ndarray], class_names: Sequence[str]) -> Figure:
+    """The same N objects, one a row, under several projections: one view [N, R, R] of each by title."""
+    objects, columns = len(class_names), len(shown)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(1.4 * columns + 0.9, 1.4 * objects + 0.2), layout="constrained")
+        axes = figure.subplots(objects, columns, squeeze=False)
+        for column, (title, maps) in enumerate(shown.items()):
+            _draw_maps(axes[:, column], maps, titles=[title] + [""] * (objects - 1))
+        for axis, name in zip(axes[:, 0], class_names, strict=True):
+            axis.set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
+        return figure
+
+
+def confusion_figure(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
+    """Confusion matrix [C, C]: rows are true classes, columns predicted ones; shade is the share of the row."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = [name.replace("_", " ") for name in class_names]
+    side = 0.2 * len(names) + 2
+    with rc_context(STYLE):
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        for row, column in np.argwhere(counts):
+            shade = "white" if shares[row, column] > 0.6 else INK
+            axes.text(column, row, counts[row, column], ha="center", va="center", fontsize=6, color=shade)
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="predicted", ylabel="true", title=title)
+        axes.spines[:].set_color(MUTED)
+        return figure
+
+
+def one_per_class(labels: np.ndarray, *, count: int) -> np.ndarray:
+    """Row of the first sample of each of up to `count` classes, spread over the classes of `labels` [N]."""
+    _, first = np.unique(labels, return_index=True)
+    return first[np.unique(np.linspace(0, len(first) - 1, count).round().astype(int))]
+
+
+def kernels_figure(names: Sequence[str], *, window: int = 9, sigma: float = 2.0) -> Figure:
+    """Smoothing kernels side by side: weights [window, window] of one slice, and all profiles over the distance."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(2.1 * len(names) + 3.2, 2.5), layout="constrained")
+        *maps, profiles = figure.subplots(1, len(names) + 1, width_ratios=[2] * len(names) + [3])
+        distance = np.linspace(0, 4, 200)
+        for axis, name in zip(maps, names, strict=True):
+            weights = kernel_weights(name, window=(1, window, window), sigma=(sigma, sigma, sigma))[0]
+            axis.imshow(weights, cmap="viridis", vmin=0, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.set_title(name, color=INK)
+            profiles.plot(distance, KERNELS[name](distance) / KERNELS[name](distance[:1]), label=name)
+        profiles.set(xlabel="distance / sigma", ylabel="weight / weight at 0")
+        profiles.spines[["top", "right"]].set_visible(False)
+        profiles.legend(frameon=False)
+        return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG without time or version in it."""
+    figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
+
+
+def _draw_cloud(axes: Axes, points: np.ndarray) -> None:
+    x, y, z = points.T
+    axes.scatter(z, x, y, c=y, s=1.5, cmap="viridis", linewidths=0)
+    axes.set_box_aspect(np.ptp([z, x, y], axis=1), zoom=1.2)
+    axes.view_init(elev=20, azim=35)
+    axes.set_axis_off()
+
+
+def _draw_maps(axes: Sequence[Axes], depth: np.ndarray, *, titles: Sequence[str]) -> None:
+    for axis, one, title in zip(axes, depth, titles, strict=False):
+        axis.imshow(one, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(title, color=INK)
+        axis.spines[:].set_color(MUTED)
+    for spare in axes[len(depth) :]:
+        spare.set_axis_off()
+
+
+def _draw_scores(axes: Axes, scores: Sequence[tuple[str, float]], *, true_class: str) -> None:
+    names, values = zip(*scores, strict=True)
+    colours = [ACCENT if name == true_class else MUTED for name in names]
+    bars = axes.barh(range(len(names)), values, color=colours)
+    axes.bar_label(bars, [f"{100 * value:.1f} %" for value in values], padding=3, color=INK)
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], color=INK)
+    axes.set(xlim=(0, 1.3), xticks=[])
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)

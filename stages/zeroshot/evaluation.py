@@ -1,0 +1,67 @@
+"""What a protocol's classifier scores on labelled features: ranked classes and figures of merit."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.artifacts import Features
+from stages.settings import Evaluate
+from stages.zeroshot.classifier import class_logits, rank_classes
+from stages.zeroshot.scores import (
+    bootstrap_interval,
+    mcnemar,
+    mean_class_accuracy,
+    negative_log_likelihood,
+    top_k_accuracy,
+)
+
+RANKS = 5
+
+
+class Classifier(NamedTuple):
+    """What a protocol ends in: text features f4 [C, D] and view weights [V]."""
+
+    text: np.ndarray
+    view_weights: np.ndarray
+
+
+class Outcome(NamedTuple):
+    """Logits f4 [N, C], the best classes i8 [N, 5] and their probabilities f4 [N, 5] under one protocol."""
+
+    logits: np.ndarray
+    ranked: np.ndarray
+    scores: np.ndarray
+
+
+def classify(features: Features, classifier: Classifier) -> Outcome:
+    """Logits and ranked classes of every sample; labels are not read."""
+    logits = class_logits(
+        features.features, classifier.text, view_weights=classifier.view_weights, logit_scale=features.logit_scale
+    )
+    return Outcome(logits, *rank_classes(logits, top=RANKS))
+
+
+def judge(outcomes: dict[str, Outcome], labels: np.ndarray, *, classes: int, evaluate: Evaluate) -> dict:
+    """All figures of all protocols, and the leakage: points of top-1 that the oracle has over the honest search."""
+    baseline = outcomes[evaluate.baseline].ranked[:, 0] == labels
+    figures = {name: _figures(outcome, labels, baseline, evaluate) for name, outcome in outcomes.items()}
+    leakage = round(figures["search_test"]["top1"] - figures["search_train"]["top1"], 2)
+    return {"samples": len(labels), "classes": classes, "leakage": leakage, **figures}
+
+
+def _figures(outcome: Outcome, labels: np.ndarray, baseline: np.ndarray, evaluate: Evaluate) -> dict[str, float]:
+    """Accuracies in percent with a bootstrap interval of top-1, mean negative log likelihood in nats, McNemar's p."""
+    hits = outcome.ranked[:, 0] == labels
+    low, high = bootstrap_interval(hits, samples=evaluate.bootstrap_samples, seed=evaluate.bootstrap_seed)
+    shares = {
+        "top1": hits.mean(),
+        "top5": top_k_accuracy(outcome.ranked, labels, k=5),
+        "top1_low": low,
+        "top1_high": high,
+        "mean_class_accuracy": mean_class_accuracy(outcome.ranked[:, 0], labels),
+    }
+    percent = {name: round(100 * float(share), 2) for name, share in shares.items()}
+    return percent | {
+        "negative_log_likelihood": round(negative_log_likelihood(outcome.logits, labels), 4),
+        "mcnemar_p": round(mcnemar(hits, baseline)[2], 4),
+    }
