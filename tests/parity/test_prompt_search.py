@@ -1,0 +1,53 @@
+"""The prompt search takes every decision of the released loop, for any recorded instance."""
+
+import numpy as np
+import pytest
+
+from stages.zeroshot import Candidates, search_prompts
+
+
+@pytest.fixture(scope="module")
+def recorded(golden):
+    return golden("prompt_search")
+
+
+def found_with(recorded, **options):
+    """Our search on the recorded instance, with as many sweeps as evaluations were recorded."""
+    candidates = Candidates.ragged(recorded["candidates"], recorded["candidate_offsets"])
+    sweeps = (len(recorded["all_correct"]) - 1) // len(recorded["candidates"])
+    return search_prompts(
+        recorded["image_features"],
+        recorded["labels"],
+        candidates=candidates,
+        sweeps=sweeps,
+        initial=recorded["init_text"],
+        view_weights=recorded["view_weights"],
+        **options,
+    )
+
+
+def test_every_evaluation_counts_the_recorded_number(recorded):
+    np.testing.assert_array_equal(found_with(recorded).counts, recorded["all_correct"])
+
+
+def test_the_accepted_sequence_is_the_recorded_one(recorded):
+    trace = found_with(recorded).trace
+    for field, key in (
+        ("sweep", "accepted_sweep"),
+        ("class_index", "accepted_class"),
+        ("candidate", "accepted_candidate"),
+        ("correct", "accepted_correct"),
+    ):
+        np.testing.assert_array_equal([getattr(step, field) for step in trace], recorded[key], err_msg=field)
+    np.testing.assert_allclose([100 * step.value for step in trace], recorded["accepted_accuracy_f64"], rtol=1e-6)
+
+
+def test_start_end_and_choice_are_the_recorded_ones(recorded):
+    found = found_with(recorded)
+    assert (found.start, found.correct) == (recorded["start_correct"], recorded["final_correct"])
+    assert 100 * found.value == pytest.approx(float(recorded["final_accuracy_f64"]))
+    np.testing.assert_array_equal(found.choice, recorded["final_choice"])
+
+
+def test_scores_that_are_not_kept_change_nothing(recorded):
+    np.testing.assert_array_equal(found_with(recorded, memory=0).counts, recorded["all_correct"])

@@ -1,0 +1,137 @@
+"""Every artifact comes back as it went in, with the same bytes each time, and a bad one is refused in one line."""
+
+import h5py
+import numpy as np
+import pytest
+
+from stages import artifacts
+from stages.errors import InputError
+
+CLASSES = ("chair", "night_stand")
+
+
+@pytest.fixture
+def points():
+    rng = np.random.default_rng(0)
+    clouds = artifacts.Clouds(rng.normal(size=(3, 5, 3)).astype("f4"), np.array([0, 1, 1]))
+    return artifacts.Points(CLASSES, "y", {"train": clouds, "test": clouds})
+
+
+def unit(rng, *shape):
+    features = rng.normal(size=shape).astype("f4")
+    return features / np.linalg.norm(features, axis=-1, keepdims=True)
+
+
+def test_points_round_trip_with_equal_bytes(points, tmp_path):
+    for name in ("a.h5", "b.h5"):
+        artifacts.write_points(tmp_path / name, points)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    with artifacts.open_points(tmp_path / "a.h5") as back:
+        assert (back.classes, back.up_axis, set(back.splits)) == (CLASSES, "y", {"train", "test"})
+        np.testing.assert_array_equal(back.points("test"), points.splits["test"].points)
+        np.testing.assert_array_equal(back.points("test", slice(1, 3)), points.splits["test"].points[1:3])
+        np.testing.assert_array_equal(back.labels("test"), points.splits["test"].labels)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("u1", 0.5 / 255 + 1e-6), ("f2", 2.0**-12)])
+def test_depth_is_stored_within_the_stated_error(dtype, error, tmp_path):
+    depth = np.random.default_rng(0).random((5, 2, 4, 4), dtype="f4")
+    for name in ("a.h5", "b.h5"):
+        with artifacts.new_depth(
+            tmp_path / name, classes=CLASSES, views=["front", "back"], polarity="white_background", dtype=dtype
+        ) as writer:
+            writer.append("test", depth[:2], np.array([0, 1]))
+            writer.append("test", depth[2:], np.array([1, 0, 1]))
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    with artifacts.open_depth(tmp_path / "a.h5") as maps:
+        assert (maps.views, maps.splits, maps.polarity) == (("front", "back"), ("test",), "white_background")
+        np.testing.assert_allclose(maps.depth("test"), depth, atol=error)
+        np.testing.assert_array_equal(maps.depth("test", slice(2, 4)), maps.depth("test")[2:4])
+        np.testing.assert_array_equal(maps.labels("test"), [0, 1, 1, 0, 1])
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["test/depth"].chunks == (1, 2, 4, 4)
+
+
+def test_a_writer_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
+    path = tmp_path / "depth.h5"
+    path.write_text("earlier")
+    options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": "u1"}
+    with pytest.raises(KeyboardInterrupt), artifacts.new_depth(path, **options) as writer:
+        writer.append("test", np.zeros((1, 1, 2, 2), "f4"), np.array([0]))
+        raise KeyboardInterrupt
+    assert [file.name for file in tmp_path.iterdir()] == ["depth.h5"]
+    assert path.read_text() == "earlier"
+
+
+def test_features_and_prompts_round_trip(tmp_path):
+    rng = np.random.default_rng(0)
+    features, labels = unit(rng, 4, 2, 8), np.array([0, 1, 1, 0])
+    artifacts.write_features(tmp_path / "depth.h5", {"test": (features, labels)}, classes=CLASSES, logit_scale=100.0)
+    back = artifacts.read_features(tmp_path / "depth.h5", "test")
+    np.testing.assert_array_equal(back.features, features)
+    assert (back.classes, back.logit_scale) == (CLASSES, 100.0)
+    prompts = artifacts.Prompts(
+        np.array([0, 1]), CLASSES, ("simple",) * 2, ("a chair.", "a night stand."), unit(rng, 2, 8)
+    )
+    artifacts.write_prompts(tmp_path / "prompts.parquet", prompts)
+    again = artifacts.read_prompts(tmp_path / "prompts.parquet")
+    np.testing.assert_array_equal(again.features, prompts.features)
+    assert (again.texts, again.sets, again.class_names) == (prompts.texts, prompts.sets, CLASSES)
+
+
+def test_writers_refuse_what_the_contract_does_not_say(points, tmp_path):
+    wide = artifacts.Clouds(points.splits["test"].points.astype("f8"), points.splits["test"].labels)
+    with pytest.raises(InputError, match=r"test/points is float64 \[3, 5, 3\], expected float32 \[any, any, 3\]"):
+        artifacts.write_points(tmp_path / "p.h5", artifacts.Points(CLASSES, "y", {"test": wide}))
+    with pytest.raises(InputError, match="test/features has norms"):
+        artifacts.write_features(
+            tmp_path / "f.h5", {"test": (np.ones((1, 1, 4), "f4"), np.array([0]))}, classes=CLASSES, logit_scale=1.0
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_readers_refuse_a_missing_damaged_or_other_file(points, tmp_path):
+    path = tmp_path / "points.h5"
+    with pytest.raises(InputError, match=r"points.h5: no such file; run `dvc repro`"), artifacts.open_points(path):
+        pass
+    artifacts.write_points(path, points)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="points.h5: not a readable HDF5 file"), artifacts.open_points(path):
+        pass
+    path.write_bytes(whole)
+    with h5py.File(path, "a") as file:
+        file.attrs["format"] = 0
+    with pytest.raises(InputError, match="attribute format is 0, expected 1"), artifacts.open_points(path):
+        pass
+    with pytest.raises(InputError, match="no split 'test'"):
+        empty = tmp_path / "f.h5"
+        artifacts.write_features(empty, {}, classes=CLASSES, logit_scale=1.0)
+        artifacts.read_features(empty, "test")
+    (tmp_path / "prompts.parquet").write_text("text")
+    with pytest.raises(InputError, match="prompts.parquet: not a readable Parquet file"):
+        artifacts.read_prompts(tmp_path / "prompts.parquet")
+
+
+def test_json_refuses_not_a_number(tmp_path):
+    with pytest.raises(ValueError, match="nan"):
+        artifacts.write_json(tmp_path / "m.json", {"top1": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_ranked_predictions_come_back_by_sample(tmp_path):
+    columns = {
+        "sample": [0, 0, 1, 1] * 2,
+        "label": [1, 1, 0, 0] * 2,
+        "method": ["a"] * 4 + ["b"] * 4,
+        "shots": [0] * 8,
+        "seed": [0] * 8,
+        "rank": [0, 1] * 4,
+        "predicted": [1, 0, 0, 1, 0, 1, 1, 0],
+        "score": [0.75, 0.25, 0.5, 0.5] * 2,
+    }
+    artifacts.write_predictions(tmp_path / "p.parquet", columns)
+    ranked, scores = artifacts.read_ranked(tmp_path / "p.parquet", method="b")
+    assert (ranked.tolist(), scores.tolist()) == ([[0, 1], [1, 0]], [[0.75, 0.25], [0.5, 0.5]])
+    with pytest.raises(InputError, match=r"p.parquet: no method 'c'; it has a, b"):
+        artifacts.read_ranked(tmp_path / "p.parquet", method="c")

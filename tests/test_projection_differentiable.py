@@ -1,0 +1,129 @@
+"""The torch projection agrees with the compiled one and passes gradients to the smoothing weights."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.errors import InputError
+from stages.projection import KERNELS, PRESETS, differentiable, project
+from stages.projection.fast import project_quantised
+from stages.projection.kernels import kernel_weights
+
+CLASSIFICATION = PRESETS["v2_classification"]
+SEGMENTATION = dataclasses.replace(PRESETS["v2_segmentation"], resolution=48, depth=24, lookup_depth=21, crop=(4, 44))
+
+
+def clouds(count: int, points: int = 300) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    shapes = generator.normal(size=(count, points, 3)) * generator.uniform(0.3, 2, (count, 1, 3))
+    return shapes.astype(np.float32)
+
+
+@pytest.mark.parametrize("projection", [CLASSIFICATION, SEGMENTATION], ids=["classification", "segmentation"])
+@pytest.mark.parametrize("kernel", sorted(KERNELS))
+@pytest.mark.parametrize("polarity", ["white_background", "black_background"])
+def test_both_paths_agree(projection, kernel, polarity):
+    projection = dataclasses.replace(projection, kernel=kernel, polarity=polarity)
+    points = clouds(2)
+    ours, theirs = project(points, projection), differentiable.project(torch.from_numpy(points), projection)
+    moved = (ours.cells != theirs.cells.numpy()).any(-1)
+    assert moved.mean() < 0.001
+    same = ~moved.any(-1)  # views in which rounding moved no point
+    assert same.any()
+    np.testing.assert_allclose(theirs.depth.numpy()[same], ours.depth[same], atol=1e-5)
+    np.testing.assert_allclose(theirs.stored.numpy(), ours.stored, atol=1e-4)
+    np.testing.assert_allclose(theirs.surface.numpy()[same], ours.surface[same], atol=1e-5)
+    np.testing.assert_array_equal(theirs.pixels.numpy()[same], ours.pixels[same])
+    assert (theirs.visible.numpy()[same] == ours.visible[same]).mean() > 0.999
+
+
+def test_maps_of_given_cells_agree():
+    points = torch.from_numpy(clouds(1))
+    cells, stored = differentiable.quantise(points, CLASSIFICATION)
+    ours, _ = project_quantised(cells.numpy(), stored.numpy(), CLASSIFICATION)
+    np.testing.assert_allclose(differentiable.render(points, CLASSIFICATION).numpy(), ours, atol=1e-5)
+
+
+odd = st.sampled_from((1, 3, 5, 7))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    size=st.integers(9, 40),
+    depth=st.integers(3, 12),
+    scale=st.sampled_from((0.3, 0.7, 0.95, 1.0)),
+    window=st.tuples(odd, odd, odd),
+    missing=st.integers(0, 3),
+    kernel=st.sampled_from(sorted(KERNELS)),
+    smooth_window=st.tuples(odd, odd, odd),
+    collision=st.sampled_from(("max", "last")),
+)
+def test_both_paths_agree_for_any_setting(size, depth, scale, window, missing, kernel, smooth_window, collision):
+    missing = min(missing, window[1] // 2, window[2] // 2)
+    projection = dataclasses.replace(
+        CLASSIFICATION,
+        resolution=size,
+        depth=depth,
+        lookup_depth=depth - 1,
+        xy_scale=scale,
+        collision=collision,
+        densify_window=window,
+        densify_padding=(window[0] // 2, window[1] // 2 - missing, window[2] // 2 - missing),
+        kernel=kernel,
+        smooth_window=smooth_window,
+        sigma=(1.0, 2.0, 0.7),
+    )
+    points = torch.from_numpy(clouds(1, 60))
+    theirs = differentiable.project(points, projection)
+    depth_maps, ours = project_quantised(theirs.cells.numpy(), theirs.stored.numpy(), projection)
+    np.testing.assert_allclose(theirs.depth.numpy(), depth_maps, atol=1e-5)
+    np.testing.assert_allclose(theirs.surface.numpy(), ours.surface, atol=1e-5)
+    np.testing.assert_array_equal(theirs.pixels.numpy(), ours.pixels)
+
+
+def test_clouds_of_different_length():
+    points = [torch.from_numpy(clouds(1, count)[0]) for count in (100, 150)]
+    depth = differentiable.render(points, CLASSIFICATION)
+    torch.testing.assert_close(depth[1], differentiable.render(points[1][None], CLASSIFICATION)[0])
+
+
+def test_given_weights_replace_the_kernel_and_need_not_sum_to_one():
+    points = torch.from_numpy(clouds(1))
+    weights = torch.from_numpy(kernel_weights("mish", window=(1, 3, 3), sigma=(1.0, 1.0, 1.0)))
+    named = dataclasses.replace(CLASSIFICATION, kernel="mish", sigma=(1.0, 1.0, 1.0))
+    expected = differentiable.render(points, named)
+    torch.testing.assert_close(differentiable.render(points, CLASSIFICATION, weights=weights * 7), expected)
+
+
+def test_gradient_of_the_weights_is_that_of_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    grid = torch.rand((2, 4, 9, 9), generator=generator, dtype=torch.float64)
+    weights = torch.rand((1, 3, 3), generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w: differentiable.squeeze(differentiable.smooth(grid, w))[0], weights)
+    points = torch.from_numpy(clouds(1))
+    small = torch.full((1, 3, 3), 1 / 9, requires_grad=True)
+    differentiable.render(points, CLASSIFICATION, weights=small).mean().backward()
+    assert small.grad.isfinite().all() and small.grad.abs().max() > 0
+
+
+def test_what_it_does_not_do_is_said():
+    points = torch.from_numpy(clouds(1))
+    with pytest.raises(InputError, match="render.method 'contour': expected v2"):
+        differentiable.render(points, dataclasses.replace(CLASSIFICATION, method="contour"))
+    points[0, 3, 1] = float("nan")
+    with pytest.raises(InputError, match="sample 0: expected finite"):
+        differentiable.render(points, CLASSIFICATION)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_agrees_with_the_compiled_path():
+    points = clouds(4)
+    ours = project(points, CLASSIFICATION)
+    theirs = differentiable.project(torch.from_numpy(points).cuda(), CLASSIFICATION)
+    same = ~(ours.cells != theirs.cells.cpu().numpy()).any((-1, -2))
+    assert same.mean() > 0.8
+    np.testing.assert_allclose(theirs.depth.cpu().numpy()[same], ours.depth[same], atol=1e-5)

@@ -1,0 +1,55 @@
+"""params.yaml loads strictly, and says in one line what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from stages import settings
+from stages.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_committed_params_load():
+    params = settings.load(ROOT / "params.yaml")
+    assert set(params.select.classification) <= set(params.dataset)
+    assert set(params.select.backbones) <= set(params.backbone)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  batch_size: 256  # depth", "  batch_sise: 256  # depth", "extract.batch_sise: unknown key"),
+        (
+            "  batch_size: 256  # depth",
+            "  batch_size: '256'  # depth",
+            "extract.batch_size: Input should be a valid integer",
+        ),
+        ("  batch_size: 256  # depth", "  # depth", "extract.batch_size: missing"),
+        ("    sigma: null", "    sigma: 1e-3", "render.smooth.sigma"),
+        ("  learning_rate: 0.002", "  learning_rate: 2e-3", "pretrain.learning_rate: Input should be a valid number"),
+        ("  method: v2", "  method: v3", "render.method: Input should be 'v2', 'v1' or 'contour', got 'v3'"),
+        ("  seed: 0", "  seed: yes", "search.seed: Input should be a valid integer, got True"),
+        ("select:", "selekt:", "selekt: unknown key"),
+        ("select:", "select: [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_file_gives_one_line_with_file_and_key(old, new, message, tmp_path):
+    text = (ROOT / "params.yaml").read_text()
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError) as error:
+        settings.load(path)
+    assert str(error.value).startswith(f"{path}: ") and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_and_a_missing_entry():
+    with pytest.raises(InputError, match=r"nowhere.yaml: no such file"):
+        settings.load("nowhere.yaml")
+    params = settings.load(ROOT / "params.yaml")
+    with pytest.raises(InputError, match=r"dataset.shapenet: no such entry; known are .*modelnet40"):
+        params.dataset_entry("shapenet")
+    with pytest.raises(InputError, match=r"backbone.vit_x: no such entry"):
+        params.backbone_entry("vit_x")
