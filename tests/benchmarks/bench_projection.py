@@ -11,12 +11,11 @@ asserted about time: machines differ.
 import argparse
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from timing import best_seconds
 
 from stages.projection import PRESETS, Projection, differentiable, render
 from stages.projection.kernels import kernel_weights
@@ -61,17 +60,6 @@ def clouds(count: int, points: int, *, seed: int = 0) -> np.ndarray:
     boxes = directions / np.abs(directions).max(-1, keepdims=True)
     surfaces = np.where(np.arange(count)[:, None, None] % 2 == 0, spheres, boxes)
     return (surfaces * generator.uniform(0.3, 1, (count, 1, 3))).astype(np.float32)
-
-
-def best_seconds(work: Callable[[], object], repeats: int) -> float:
-    """Shortest of `repeats` wall-clock times, after one call that warms up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def compare(name: str, *, count: int, dense_count: int, repeats: int) -> None:

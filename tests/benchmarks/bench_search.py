@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from timing import best_seconds
 
 from stages.zeroshot import Candidates, coordinate_view_weights, grid_view_weights, search_prompts
 
@@ -59,17 +60,6 @@ def one_combination(features: np.ndarray, labels: np.ndarray, text: np.ndarray) 
     """One combination of view weights by one product: collapse the views, multiply, all samples."""
     weights = np.linspace(0.25, 1, VIEWS, dtype=np.float32)
     return lambda: int((np.argmax(np.matmul(weights, features) @ unit(text).T, axis=1) == labels).sum())
-
-
-def best_seconds(work: Callable[[], object], repeats: int) -> float:
-    """Shortest of `repeats` wall-clock times, after one call that warms up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def compare_prompts(features, labels, candidates: Candidates, initial: np.ndarray, *, repeats: int) -> np.ndarray:
