@@ -1,5 +1,5 @@
 """CLIP models of open_clip by id: features of depth maps and of text, on a device that is chosen once."""
 
-from stages.backbones.clip import ClipModel, choose_device, load
+from stages.backbones.clip import ClipModel, choose_device, load, resize
 
-__all__ = ["ClipModel", "choose_device", "load"]
+__all__ = ["ClipModel", "choose_device", "load", "resize"]

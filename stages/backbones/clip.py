@@ -59,11 +59,14 @@ class ClipModel:
 
     @torch.inference_mode()
     def _encode_batch(self, maps: torch.Tensor) -> torch.Tensor:
-        maps = interpolate(
-            maps[:, None].to(self._device), (self.resolution, self.resolution), mode="bilinear", align_corners=True
-        )
+        maps = resize(maps[:, None].to(self._device), self.resolution)
         pixels = (maps.expand(-1, 3, -1, -1) - self._mean) / self._std
         return normalize(self._model.encode_image(pixels), dim=-1).float().cpu()
+
+
+def resize(maps: torch.Tensor, resolution: int) -> torch.Tensor:
+    """Depth maps [N, V, R, R] -> [N, V, r, r] as the network sees them: bilinear with aligned corners."""
+    return interpolate(maps, (resolution, resolution), mode="bilinear", align_corners=True)
 
 
 def load(name: str, entry: Backbone, *, device: torch.device) -> ClipModel:

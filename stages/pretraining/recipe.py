@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import open_clip
 import torch
-from torch.nn.functional import cross_entropy, interpolate, normalize
+from torch.nn.functional import cross_entropy, normalize
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from stages.artifacts import Clouds
-from stages.backbones import ClipModel
+from stages.backbones import ClipModel, resize
 from stages.datasets import procedural
 from stages.datasets.sampling import farthest_points
 from stages.language import fill
@@ -109,11 +109,6 @@ def augment(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     stretch = np.exp(rng.uniform(-0.12, 0.12, size=3)) * (rng.choice((-1, 1)), 1, 1)
     noise = rng.normal(0, rng.choice((0, 0.005, 0.015)), size=points.shape)
     return ((points * stretch + noise) @ _rotation(yaw, tilt, roll).T).astype(np.float32)
-
-
-def resize(maps: torch.Tensor, resolution: int) -> torch.Tensor:
-    """Depth maps [N, V, R, R] -> [N, V, r, r] as the network sees them: bilinear with aligned corners."""
-    return interpolate(maps, (resolution, resolution), mode="bilinear", align_corners=True)
 
 
 def train(
