@@ -1,28 +1,51 @@
 """Raw files of one dataset -> point clouds: `python -m stages.download <dataset>`."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 
 from stages import artifacts, settings
-from stages.datasets import read
-from stages.errors import run_stage
+from stages.datasets import read, unlike_published
+from stages.datasets.sampling import thin
+from stages.datasets.splits import with_validation
+from stages.errors import InputError, run_stage
 
 
 def main(dataset: str) -> None:
-    """Read the raw files of `dataset` and write data/points/<dataset>.h5."""
+    """Fetch and read the raw files of `dataset` and write data/points/<dataset>.h5: clouds, or scans with boxes."""
     params = settings.load()
-    points = read(dataset, params.dataset_entry(dataset))
-    limit = params.download.max_samples
-    if limit is not None:
-        points = artifacts.Points(
-            points.classes, points.up_axis, {split: _spread(clouds, limit) for split, clouds in points.splits.items()}
-        )
-    artifacts.write_points(artifacts.points_path(dataset), points)
+    entry, download, path = params.dataset_entry(dataset), params.download, artifacts.points_path(dataset)
+    raw = read(dataset, entry)
+    odd = unlike_published(raw, entry)
+    if odd:
+        print(f"note: {entry.path}: {odd}", file=sys.stderr)
+    if isinstance(raw, artifacts.Scenes):
+        kept = {
+            split: tuple(scans[row] for row in _spread(len(scans), download.max_samples))
+            for split, scans in raw.splits.items()
+        }
+        artifacts.write_scenes(path, replace(raw, splits=kept))
+    else:
+        splits = with_validation(raw.splits, fraction=download.validation_fraction, seed=download.seed)
+        kept = {split: _reduced(clouds, download, f"{dataset}: {split}") for split, clouds in splits.items()}
+        artifacts.write_points(path, replace(raw, splits=kept))
 
 
-def _spread(clouds: artifacts.Clouds, limit: int) -> artifacts.Clouds:
-    """At most `limit` clouds, evenly spread over the split in its order."""
-    rows = np.unique(np.linspace(0, len(clouds.points) - 1, limit).round().astype(int))
-    return artifacts.Clouds(clouds.points[rows], clouds.labels[rows])
+def _reduced(clouds: artifacts.Clouds, download: settings.Download, source: str) -> artifacts.Clouds:
+    """The clouds that are kept, with the points that are kept."""
+    kept = clouds.rows(_spread(len(clouds.points), download.max_samples))
+    if download.num_points is None:
+        return kept
+    if download.num_points > kept.points.shape[1]:
+        found = f"{source} has {kept.points.shape[1]} points a cloud"
+        raise InputError(f"params.yaml: download.num_points {download.num_points}: {found}")
+    return thin(kept, count=download.num_points, method=download.sampling, seed=download.seed)
+
+
+def _spread(samples: int, limit: int | None) -> np.ndarray:
+    """Rows of at most `limit` samples, evenly spread over the split in its order; None keeps all."""
+    return np.unique(np.linspace(0, samples - 1, limit or samples).round().astype(int))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""CLIP models of open_clip by id: features of depth maps and of text, on a device that is chosen once."""
+"""CLIP models of open_clip by id: features of depth maps, patches and text, on a device that is chosen once."""
 
-from stages.backbones.clip import ClipModel, choose_device, load, resize
+from stages.backbones.clip import ClipModel, choose_device, resize
+from stages.backbones.loading import load
+from stages.backbones.text_cache import encode_cached
 
-__all__ = ["ClipModel", "choose_device", "load", "resize"]
+__all__ = ["ClipModel", "choose_device", "encode_cached", "load", "resize"]

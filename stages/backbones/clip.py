@@ -1,18 +1,19 @@
-"""One open_clip model behind two calls: depth maps in, unit features out; sentences in, unit features out."""
+"""One open_clip model: depth maps in, unit features of maps or of their patches out; sentences in, features out."""
 
-import logging
-from collections.abc import Sequence
-from pathlib import Path
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import open_clip
 import torch
 from torch.nn.functional import interpolate, normalize
+from torch.utils.checkpoint import checkpoint
 from tqdm import tqdm
 
-from stages.backbones.weights import read_weights
+from stages.backbones.patches import patch_features, patch_grid
 from stages.errors import InputError
-from stages.settings import Backbone
 
 
 def choose_device(name: str) -> torch.device:
@@ -26,42 +27,156 @@ def choose_device(name: str) -> torch.device:
 
 
 class ClipModel:
-    """A frozen CLIP in evaluation mode; every feature leaves as f4 of unit norm."""
+    """A frozen CLIP in evaluation mode; every feature leaves as f4 of unit norm and of `dimension` D.
 
-    def __init__(self, model: torch.nn.Module, tokenize, *, normalisation: str, device: torch.device):
-        self._model = model.eval().requires_grad_(False).to(device)
-        self._tokenize = tokenize
-        self._device = device
+    `config` is open_clip's configuration of the model with its `precision`, None where nobody asks for a fingerprint.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        tokenize: Callable[[Sequence[str]], torch.Tensor],
+        *,
+        normalisation: str,
+        device: torch.device,
+        name: str = "clip",
+        config: dict | None = None,
+        autocast: bool = False,
+        compile: bool = False,
+    ):
+        self.name = name
+        self.device = device
         self.resolution = _square(model.visual.image_size)
+        self._model = model.eval().requires_grad_(False).to(device)
         self.logit_scale = float(model.logit_scale.exp())
+        self._tokenize = tokenize
+        self._config = config or {"precision": "fp32"}
+        self._autocast, self._compile = autocast, compile
+        towers = (model.encode_image, model.encode_text)
+        self._encode_image, self._encode_text = map(torch.compile, towers) if compile else towers
         mean, std = (model.visual.image_mean, model.visual.image_std) if normalisation == "clip" else ((0.0,), (1.0,))
         self._mean = torch.tensor(mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(std, device=device).view(-1, 1, 1)
 
+    @cached_property
+    def dimension(self) -> int:
+        """Width D of the features."""
+        with torch.inference_mode():
+            return self.encode_pixels(torch.zeros(1, 3, self.resolution, self.resolution, device=self.device)).shape[1]
+
+    def patch_grid(self, resolution: int | None = None) -> int:
+        """Side G of the grid of patches at an input of `resolution` pixels (None: the model's own).
+
+        InputError where the architecture has no features of patches, or none at that resolution.
+        """
+        try:
+            return patch_grid(self._model.visual, resolution or self.resolution)
+        except InputError as error:
+            raise InputError(f"params.yaml: backbone.{self.name}: {error}") from None
+
     def encode_depth(self, depth: np.ndarray, *, batch_size: int) -> np.ndarray:
         """Features f4 [N, V, D] of depth maps f4 [N, V, R, R] in 0..1, `batch_size` maps at a time."""
-        maps = torch.from_numpy(np.ascontiguousarray(depth)).flatten(0, 1)
-        features = [self._encode_batch(batch) for batch in maps.split(batch_size)]
-        return torch.cat(features).view(*depth.shape[:2], -1).numpy()
+        return self._in_batches(self._encode_batch, depth, batch_size)
+
+    def encode_patches(self, depth: np.ndarray, *, batch_size: int, resolution: int | None = None) -> np.ndarray:
+        """Features f4 [N, V, G * G, D] of the patches, row by row, of depth maps f4 [N, V, R, R] in 0..1.
+
+        The maps are resized to `resolution` pixels (None: the model's own), which gives a grid of `patch_grid` cells a
+        side: the position embedding of a vision transformer is interpolated to it, a ResNet needs none.
+        """
+        self.patch_grid(resolution)
+        return self._in_batches(lambda maps: self._encode_patch_batch(maps, resolution), depth, batch_size)
+
+    def encode_maps(self, maps: torch.Tensor, *, checkpoint_batch: int | None = None) -> torch.Tensor:
+        """Features [B, D] of maps [B, R, R] or [B, 1, R, R] in 0..1 on `device`, differentiable in the maps.
+
+        With `checkpoint_batch`, that many maps are encoded at a time and again in the backward pass, so that the
+        memory is one batch's; the gradient is the same.
+        """
+        maps = maps.reshape(-1, 1, *maps.shape[-2:])
+        if checkpoint_batch is None:
+            return self._features(maps)
+        batches = maps.split(checkpoint_batch)
+        return torch.cat([checkpoint(self._features, batch, use_reentrant=False) for batch in batches])
+
+    def encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Features f4 [B, D] of pixels [B, 3, r, r] as the network takes them and gives them: not of unit norm."""
+        with self._arithmetic():
+            return self._encode_image(self._cast(pixels)).float()
+
+    def encode_pixel_patches(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Features f4 [B, G * G, D] of the patches of pixels [B, 3, r, r], row by row: not of unit norm."""
+        with self._arithmetic():
+            return patch_features(self._model.visual, self._cast(pixels)).float()
+
+    def encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Features f4 [T, D] of token ids i8 [T, L]: not of unit norm."""
+        with self._arithmetic():
+            return self._encode_text(tokens).float()
 
     def encode_text(self, texts: Sequence[str], *, batch_size: int) -> np.ndarray:
-        """Features f4 [T, D] of sentences, `batch_size` at a time; equal sentences are encoded once."""
-        distinct = list(dict.fromkeys(texts))
-        starts = tqdm(range(0, len(distinct), batch_size), unit="batch", desc="text", disable=None)
-        features = np.concatenate([self._encode_sentences(distinct[start : start + batch_size]) for start in starts])
+        """Features f4 [T, D] of sentences, `batch_size` at a time; equal sentences are encoded once.
+
+        Every batch is filled up to one shape, because the last bits of a product depend on its shape: a sentence's
+        feature is the same whatever stands beside it.
+        """
+        distinct, shape = list(dict.fromkeys(texts)), _text_rows(batch_size)
+        starts = tqdm(range(0, len(distinct), shape), unit="batch", desc="text", disable=None)
+        features = np.concatenate([self._encode_sentences(distinct[start : start + shape], shape) for start in starts])
         row = {text: i for i, text in enumerate(distinct)}
         return features[[row[text] for text in texts]]
 
+    def text_fingerprint(self, *, batch_size: int) -> str:
+        """SHA-256 of what a sentence's feature depends on, to its last bit.
+
+        That is the text tower's weights, architecture and precision, the shape of a batch, and what computes it.
+        """
+        return self._fingerprint(visual=False, shape=_text_rows(batch_size))
+
+    def image_fingerprint(self, *, checkpoint_batch: int | None = None) -> str:
+        """SHA-256 of what a feature of `encode_maps` depends on: the image tower's instead of the text tower's."""
+        return self._fingerprint(visual=True, shape=checkpoint_batch)
+
+    def _fingerprint(self, *, visual: bool, shape: int | None) -> str:
+        versions = (open_clip.__version__, torch.__version__, self.device.type, torch.get_num_threads())
+        way = [self._config, self._autocast, self._compile, shape, *versions]
+        digest = hashlib.sha256(json.dumps(way, sort_keys=True).encode())
+        for key, value in sorted(self._model.state_dict().items()):
+            if key.startswith("visual.") == visual:
+                digest.update(key.encode())
+                digest.update(value.cpu().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def _in_batches(self, encode: Callable, depth: np.ndarray, batch_size: int) -> np.ndarray:
+        maps = torch.from_numpy(np.ascontiguousarray(depth)).flatten(0, 1)[:, None]
+        features = torch.cat([encode(batch.to(self.device)).cpu() for batch in maps.split(batch_size)])
+        return features.unflatten(0, depth.shape[:2]).numpy()
+
     @torch.inference_mode()
-    def _encode_sentences(self, texts: list[str]) -> np.ndarray:
-        features = self._model.encode_text(self._tokenize(texts).to(self._device))
-        return normalize(features, dim=-1).float().cpu().numpy()
+    def _encode_sentences(self, texts: list[str], rows: int) -> np.ndarray:
+        tokens = self._tokenize(texts + [""] * (rows - len(texts)))
+        return normalize(self.encode_tokens(tokens.to(self.device)), dim=-1)[: len(texts)].cpu().numpy()
 
     @torch.inference_mode()
     def _encode_batch(self, maps: torch.Tensor) -> torch.Tensor:
-        maps = resize(maps[:, None].to(self._device), self.resolution)
-        pixels = (maps.expand(-1, 3, -1, -1) - self._mean) / self._std
-        return normalize(self._model.encode_image(pixels), dim=-1).float().cpu()
+        return self._features(maps)
+
+    @torch.inference_mode()
+    def _encode_patch_batch(self, maps: torch.Tensor, resolution: int | None) -> torch.Tensor:
+        return normalize(self.encode_pixel_patches(self._pixels(maps, resolution)), dim=-1)
+
+    def _arithmetic(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast)
+
+    def _cast(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.bfloat16() if self._config["precision"] == "bf16" else pixels
+
+    def _features(self, maps: torch.Tensor) -> torch.Tensor:
+        return normalize(self.encode_pixels(self._pixels(maps)), dim=-1)
+
+    def _pixels(self, maps: torch.Tensor, resolution: int | None = None) -> torch.Tensor:
+        """Maps [B, 1, R, R] in 0..1 -> what the network takes: [B, 3, r, r], normalised as the entry says."""
+        return ((resize(maps, resolution or self.resolution) - self._mean) / self._std).expand(-1, 3, -1, -1)
 
 
 def resize(maps: torch.Tensor, resolution: int) -> torch.Tensor:
@@ -69,54 +184,9 @@ def resize(maps: torch.Tensor, resolution: int) -> torch.Tensor:
     return interpolate(maps, (resolution, resolution), mode="bilinear", align_corners=True)
 
 
-def load(name: str, entry: Backbone, *, device: torch.device) -> ClipModel:
-    """The backbone `name` as its entry in params.yaml describes it; InputError when a name or a file is wrong."""
-    architecture = _architecture(name, entry.architecture)
-    try:
-        if entry.pretrained in open_clip.list_pretrained_tags_by_model(architecture):
-            model = open_clip.create_model(architecture, pretrained=entry.pretrained)
-        else:
-            model = _from_file(name, architecture, Path(entry.pretrained))
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {reason}") from None
-    return ClipModel(model, open_clip.get_tokenizer(architecture), normalisation=entry.normalise, device=device)
-
-
-def build(architecture: str) -> torch.nn.Module:
-    """An open_clip model with random weights, for training or to load others; `architecture` is a name it knows."""
-    logging.disable(logging.WARNING)  # open_clip warns that the weights are random, which is the point here
-    try:
-        return open_clip.create_model(architecture, pretrained=None, pretrained_image=False)
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def register(config: Path) -> str:
-    """Make an open_clip configuration file known and return its name there; InputError when it is missing."""
-    if not config.is_file():
-        raise InputError(f"{config}: no such file, expected an open_clip model configuration")
-    open_clip.add_model_config(config)
-    return config.stem
-
-
-def _architecture(name: str, architecture: str) -> str:
-    if architecture.endswith(".json"):
-        return register(Path(architecture))
-    if architecture not in open_clip.list_models():
-        raise InputError(f"params.yaml: backbone.{name}.architecture '{architecture}': not an open_clip model name")
-    return architecture
-
-
-def _from_file(name: str, architecture: str, path: Path) -> torch.nn.Module:
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file (params.yaml: backbone.{name}.pretrained); expected a local "
-            f"checkpoint or one of open_clip's tags for {architecture}"
-        )
-    model = build(architecture)
-    model.load_state_dict(read_weights(path))
-    return model
+def _text_rows(batch_size: int) -> int:
+    """Rows of a batch of sentences: a multiple of 8, below which matrix kernels treat the odd last rows differently."""
+    return -(-batch_size // 8) * 8
 
 
 def _square(size: int | tuple[int, int]) -> int:

@@ -1,10 +1,13 @@
-"""Weights of a small CLIP in one safetensors file that keeps only the token rows it was trained on.
+"""Files of weights: checkpoints, OpenAI's archives, and a small CLIP's safetensors with its trained token rows alone.
 
 CLIP's tokenizer knows 49,408 tokens; a model trained on a fixed vocabulary has seen a few hundred. The rows of all
 others are zero, so that an unknown word says nothing.
 """
 
 import pickle
+import warnings
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,6 +18,7 @@ from stages.errors import InputError
 
 TABLE = "token_embedding.weight"
 ROWS, IDS, COUNT = "token_embedding.rows", "token_embedding.ids", "token_embedding.count"
+OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")  # entries of OpenAI's files that are no weights
 
 
 def write_weights(path: Path, state: dict[str, torch.Tensor], *, token_ids: torch.Tensor) -> None:
@@ -28,10 +32,25 @@ def write_weights(path: Path, state: dict[str, torch.Tensor], *, token_ids: torc
     save_file(compact, path)
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The state dict in `path`: a safetensors file, with the token table made whole, or a checkpoint of tensors."""
-    if path.suffix != ".safetensors":
-        return _read_checkpoint(path)
+@dataclass(frozen=True)
+class Weights:
+    """A state dict, and whether the file shows that it is one of OpenAI's."""
+
+    state: dict[str, torch.Tensor]
+    by_openai: bool = False
+
+
+def read_weights(path: Path) -> Weights:
+    """What is in `path`: a safetensors file, a checkpoint of tensors, or an archive of TorchScript as OpenAI's are."""
+    if path.suffix == ".safetensors":
+        return Weights(_read_safetensors(path))
+    if _is_torchscript(path):
+        return Weights(_without_marks(_read_torchscript(path)), by_openai=True)
+    state = _read_checkpoint(path)
+    return Weights(_without_marks(state), by_openai=not state.keys().isdisjoint(OPENAI_MARKS))
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -43,6 +62,19 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _read_torchscript(path: Path) -> dict[str, torch.Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch would have new files exported otherwise; these are old
+        return torch.jit.load(path, map_location="cpu").state_dict()
+
+
 def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -50,4 +82,11 @@ def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(
             f"{path}: not a checkpoint of tensors alone (torch.save of a state dict), or damaged"
         ) from None
-    return checkpoint.get("state_dict", checkpoint)
+    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path}: not a state dict, expected tensors by name, or such a dict as 'state_dict'")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _without_marks(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key: value for key, value in state.items() if key not in OPENAI_MARKS}

@@ -1,27 +1,74 @@
-"""Readers of raw datasets: one module per format, chosen by the dataset entry's `reader`.
+"""Readers of raw datasets: one module per source, chosen by the dataset entry's `reader`.
 
-A reader takes the entry's local path and gives the class names and the splits by name. To add a format, write a module
-with such a `read(path)` and name it in READERS.
+A reader takes the local path and the entry and gives `Points` or `Scenes`: class names and the splits by name. To add a
+format, write a module with such a `read(path, entry)` and name it in READERS.
 """
 
-from pathlib import Path
-
-from stages.artifacts import Points
-from stages.datasets import home_objects, modelnet
+from stages.artifacts import Points, Scenes
+from stages.datasets import folder, home_objects, modelnet, procedural_parts, rooms, scannet, scanobjectnn, shapenetpart
+from stages.datasets.fetch import obtain
 from stages.errors import InputError
 from stages.settings import Dataset
 
-READERS = {"home_objects": home_objects.read, "modelnet_hdf5": modelnet.read}
+READERS = {
+    "folder": folder.read,
+    "home_objects": home_objects.read,
+    "modelnet_hdf5": modelnet.read_hdf5,
+    "modelnet_off": modelnet.read_off,
+    "modelnet_text": modelnet.read_text,
+    "procedural_parts": procedural_parts.read,
+    "rooms": rooms.read,
+    "scannet": scannet.read,
+    "scanobjectnn": scanobjectnn.read,
+    "shapenetpart_hdf5": shapenetpart.read_hdf5,
+    "shapenetpart_text": shapenetpart.read_text,
+}
 
 
-def read(name: str, entry: Dataset) -> Points:
-    """Read dataset `name` from `entry.path`; InputError when it is missing, damaged or not what the entry says."""
+def read(name: str, entry: Dataset) -> Points | Scenes:
+    """Read dataset `name`, downloaded if it must be; InputError when it is missing, damaged or not what `entry` says.
+
+    The published numbers of samples and points are held against a download; a local path may have a part of them.
+    """
     if entry.reader not in READERS:
         raise InputError(f"params.yaml: dataset.{name}.reader '{entry.reader}': expected one of {', '.join(READERS)}")
-    path = Path(entry.path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder (params.yaml: dataset.{name}.path)")
-    classes, splits = READERS[entry.reader](path)
-    if entry.classes is not None and entry.classes != classes:
-        raise InputError(f"{path}: classes {', '.join(classes)} differ from params.yaml: dataset.{name}.classes")
-    return Points(classes, entry.up_axis, splits)
+    path = obtain(name, entry)
+    dataset = READERS[entry.reader](path, entry)
+    if entry.classes is not None and entry.classes != dataset.classes:
+        raise InputError(
+            f"{path}: classes {', '.join(dataset.classes)} differ from params.yaml: dataset.{name}.classes"
+        )
+    for class_name in entry.display_names:
+        if class_name not in dataset.classes:
+            raise InputError(f"params.yaml: dataset.{name}.display_names: '{class_name}' is no class of {path}")
+    for split, samples in _sizes(dataset).items():
+        if not samples:
+            raise InputError(f"{path}: split {split} is empty")
+    if entry.path is None:
+        odd = unlike_published(dataset, entry)
+        if odd:
+            raise InputError(f"{path}: {odd} (params.yaml: dataset.{name})")
+    return dataset
+
+
+def unlike_published(dataset: Points | Scenes, entry: Dataset) -> str | None:
+    """How the samples of the splits, or the points of a cloud, differ from the entry's; None when they do not."""
+    found = _sizes(dataset)
+    if entry.splits is not None and entry.splits != found:
+        return f"splits {_listed(found)}, published are {_listed(entry.splits)}"
+    if entry.points is not None and isinstance(dataset, Points):
+        points = {clouds.points.shape[1] for clouds in dataset.splits.values()}
+        if points != {entry.points}:
+            return f"clouds of {', '.join(map(str, sorted(points)))} points, published are {entry.points}"
+    return None
+
+
+def _sizes(dataset: Points | Scenes) -> dict[str, int]:
+    return {
+        split: len(samples.points if isinstance(dataset, Points) else samples)
+        for split, samples in dataset.splits.items()
+    }
+
+
+def _listed(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{split} {count}" for split, count in sizes.items())

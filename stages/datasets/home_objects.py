@@ -5,18 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts import Clouds
+from stages.artifacts import Clouds, Points
 from stages.datasets.hdf5 import checked_labels, checked_points, open_raw, read_key
 from stages.errors import InputError
+from stages.settings import Dataset
 
 
-def read(path: Path) -> tuple[tuple[str, ...], dict[str, Clouds]]:
+def read(path: Path, entry: Dataset) -> Points:
     """Class names [C] and per split the clouds [N, 2048, 3], stored as 16-bit fixed point."""
     with open_raw(path) as file:
         if "classes" not in file.attrs:
             raise InputError(f"{path}: no attribute classes")
         classes = tuple(json.loads(file.attrs["classes"]))
-        return classes, {split: _read_split(path, file, split, len(classes)) for split in ("train", "test")}
+        splits = {split: _read_split(path, file, split, len(classes)) for split in ("train", "test")}
+        return Points(classes, entry.up_axis, splits)
 
 
 def _read_split(path: Path, file, split: str, classes: int) -> Clouds:

@@ -1,44 +1,70 @@
-"""Reader of ModelNet's official HDF5 layout: list files that name shards, and shape_names.txt.
-
-`train_files.txt` and `test_files.txt` hold one shard a line, by the path it had at its makers'; only the file's name is
-used. A shard has `data` f4 [N, P, 3] and `label` u1 [N, 1].
-"""
+"""Readers of ModelNet's three official layouts: HDF5 shards, OFF meshes, and text files resampled with normals."""
 
 from pathlib import Path
 
-import numpy as np
-
-from stages.artifacts import Clouds
-from stages.datasets.hdf5 import checked_labels, checked_points, open_raw, read_key
+from stages.artifacts import Points
+from stages.datasets.hdf5 import join_clouds, read_clouds
+from stages.datasets.layout import class_index, files_below, find_folder, read_names, subfolders
+from stages.datasets.objects import read_objects
 from stages.errors import InputError
+from stages.settings import Dataset
+
+SPLITS = ("train", "test")
 
 
-def read(path: Path) -> tuple[tuple[str, ...], dict[str, Clouds]]:
-    """Class names [C] and per split all shards' clouds, in the order of the list file and of the rows in each shard."""
-    classes = tuple(_lines(path / "shape_names.txt"))
-    return classes, {split: _read_split(path, split, len(classes)) for split in ("train", "test")}
+def read_hdf5(path: Path, entry: Dataset) -> Points:
+    """Shards with `data` f4 [N, P, 3] and `label` u1 [N, 1], in the order of the list file and of their rows.
+
+    `train_files.txt` and `test_files.txt` hold one shard a line, by the path it had at its makers'; only the name is
+    used. `shape_names.txt` has the class names.
+    """
+    folder = find_folder(path, "shape_names.txt")
+    classes = read_names(folder / "shape_names.txt")
+    splits = {}
+    for split in SPLITS:
+        listing = folder / f"{split}_files.txt"
+        shards = [read_clouds(folder / Path(line).name, classes=len(classes)) for line in read_names(listing)]
+        splits[split] = join_clouds(shards, source=listing)
+    return Points(classes, entry.up_axis, splits)
 
 
-def _read_split(path: Path, split: str, classes: int) -> Clouds:
-    shards = [_read_shard(path / Path(line).name, classes) for line in _lines(path / f"{split}_files.txt")]
-    sizes = {shard.points.shape[1] for shard in shards}
-    if len(sizes) > 1:
-        raise InputError(f"{path / f'{split}_files.txt'}: shards differ in points a cloud: {sorted(sizes)}")
-    return Clouds(
-        np.concatenate([shard.points for shard in shards]), np.concatenate([shard.labels for shard in shards])
-    )
+def read_off(path: Path, entry: Dataset) -> Points:
+    """Meshes `<class>/<train or test>/<name>.off`, by class and name, each sampled by area with `entry.points`."""
+    folders = _class_folders(path)
+    classes = tuple(one.name for one in folders)
+    splits = {}
+    for split in SPLITS:
+        found = [files_below(one / split, ".off") if (one / split).is_dir() else [] for one in folders]
+        labels = [label for label, files in enumerate(found) for _ in files]
+        splits[split] = read_objects([file for files in found for file in files], labels, entry, source=path)
+    return Points(classes, entry.up_axis, splits)
 
 
-def _read_shard(path: Path, classes: int) -> Clouds:
-    with open_raw(path) as file:
-        points = checked_points(path, read_key(path, file, "data", width=3), key="data")
-        return Clouds(points, checked_labels(path, read_key(path, file, "label"), samples=len(points), classes=classes))
+def read_text(path: Path, entry: Dataset) -> Points:
+    """`<class>/<name>.txt` of x, y, z and normals, in the order of `<variant>_train.txt` and `<variant>_test.txt`.
+
+    `variant` is modelnet40, also when null, or modelnet10: both share a folder, and each has its list of class names.
+    """
+    variant = entry.variant or "modelnet40"
+    folder = find_folder(path, f"{variant}_shape_names.txt")
+    classes = read_names(folder / f"{variant}_shape_names.txt")
+    splits = {}
+    for split in SPLITS:
+        listing = folder / f"{variant}_{split}.txt"
+        names = [(name.rpartition("_")[0], name) for name in read_names(listing)]
+        labels = [class_index(class_name, classes, source=str(listing)) for class_name, _ in names]
+        files = [folder / class_name / f"{name}.txt" for class_name, name in names]
+        splits[split] = read_objects(files, labels, entry, source=listing)
+    return Points(classes, entry.up_axis, splits)
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; the official ModelNet HDF5 folder has it")
-    lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    if not lines:
-        raise InputError(f"{path}: empty, expected one name a line")
-    return lines
+def _class_folders(path: Path) -> list[Path]:
+    """The folders of the classes: those in `path`, or in the one folder that an archive put between."""
+    if not path.is_dir():
+        raise InputError(f"{path}: not a folder, expected <class>/<train or test>/<name>.off below it")
+    folders = subfolders(path)
+    if len(folders) == 1 and not any((folders[0] / split).is_dir() for split in SPLITS):
+        folders = subfolders(folders[0])
+    if not folders:
+        raise InputError(f"{path}: no folder of a class, expected <class>/<train or test>/<name>.off")
+    return folders

@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from stages.artifacts import Clouds
+
 
 @numba.njit(cache=True, nogil=True)
 def farthest_points(points, count, start):
@@ -23,3 +25,31 @@ def farthest_points(points, count, start):
                 best, best_distance = i, distance[i]
         chosen[k] = best
     return chosen
+
+
+def resample(points: np.ndarray, count: int) -> np.ndarray:
+    """Indices i8 [count] of a cloud [P, >=3]: farthest points from the first one, or all in turn, again if too few.
+
+    A repeated point changes no depth map, since a voxel takes the maximum of its points.
+    """
+    return farthest_points(points, count, 0) if count < len(points) else np.arange(count) % len(points)
+
+
+def thin(clouds: Clouds, *, count: int, method: str, seed: int) -> Clouds:
+    """Clouds of `count` points: the `first`, the `farthest` from a drawn one on, or `random` ones; parts go with them.
+
+    Random ones are without repetition and in the cloud's order. Needs count <= P.
+    """
+    samples, points = clouds.points.shape[:2]
+    rng = np.random.default_rng(seed)
+    if method == "first":
+        chosen = np.tile(np.arange(count), (samples, 1))
+    elif method == "farthest":
+        starts = rng.integers(points, size=samples)
+        chosen = np.stack(
+            [farthest_points(cloud, count, start) for cloud, start in zip(clouds.points, starts, strict=True)]
+        )
+    else:
+        chosen = np.stack([np.sort(rng.permutation(points)[:count]) for _ in range(samples)])
+    parts = None if clouds.parts is None else np.take_along_axis(clouds.parts, chosen, axis=1)
+    return Clouds(np.take_along_axis(clouds.points, chosen[..., None], axis=1), clouds.labels, parts)

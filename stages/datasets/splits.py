@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from stages.artifacts import Clouds
+
 
 def stratified_cut(labels: np.ndarray, *, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows kept and rows cut, both sorted: of every class of `labels` [N], `fraction` is cut at random.
@@ -15,3 +17,11 @@ def stratified_cut(labels: np.ndarray, *, fraction: float, seed: int) -> tuple[n
         count = min(round(fraction * len(rows)), len(rows) - 1)
         cut[rng.permutation(rows)[:count]] = True
     return np.flatnonzero(~cut), np.flatnonzero(cut)
+
+
+def with_validation(splits: dict[str, Clouds], *, fraction: float, seed: int) -> dict[str, Clouds]:
+    """The splits with `val`, cut from train by `stratified_cut`; unchanged where there is one, or a fraction of 0."""
+    if "val" in splits or not fraction:
+        return splits
+    kept, cut = stratified_cut(splits["train"].labels, fraction=fraction, seed=seed)
+    return splits | {"train": splits["train"].rows(kept), "val": splits["train"].rows(cut)}

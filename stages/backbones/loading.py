@@ -1,0 +1,140 @@
+"""A backbone's entry in params.yaml -> its model, with open_clip's weights or local ones; or one clear line."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import open_clip
+import torch
+from huggingface_hub.errors import HfHubHTTPError
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME
+from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+
+from stages.backbones.clip import ClipModel
+from stages.backbones.weights import read_weights
+from stages.errors import InputError
+from stages.settings import Backbone
+
+QUICK_GELU = "-quickgelu"  # how open_clip ends the names of architectures with OpenAI's activation
+
+
+def load(
+    name: str, entry: Backbone, *, device: torch.device, autocast: bool = False, compile: bool = False
+) -> ClipModel:
+    """The backbone `name` as its entry in params.yaml describes it; InputError when a name or a file is wrong.
+
+    `autocast` computes in bfloat16 where torch thinks it safe, `compile` lets torch.compile fuse the towers; both are
+    meant for CUDA.
+    """
+    architecture = _architecture(name, entry.architecture)
+    tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
+    try:
+        model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {_one_line(error)}"
+        ) from None
+    return ClipModel(
+        model,
+        _tokenizer(name, architecture),
+        normalisation=entry.normalise,
+        device=device,
+        name=name,
+        config=open_clip.get_model_config(architecture) | {"precision": entry.precision},
+        autocast=autocast,
+        compile=compile,
+    )
+
+
+def build(architecture: str, *, precision: str = "fp32", **options) -> torch.nn.Module:
+    """An open_clip model with random weights, for training or to load others; `architecture` is a name it knows."""
+    logging.disable(logging.WARNING)  # open_clip warns that the weights are random, which is the point here
+    try:
+        return open_clip.create_model(
+            architecture, pretrained=None, pretrained_image=False, precision=precision, **options
+        )
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def register(config: Path) -> str:
+    """Make an open_clip configuration file known and return its name there; InputError when it is missing."""
+    if not config.is_file():
+        raise InputError(f"{config}: no such file, expected an open_clip model configuration")
+    open_clip.add_model_config(config)
+    return config.stem
+
+
+def _architecture(name: str, architecture: str) -> str:
+    if architecture.endswith(".json"):
+        return register(Path(architecture))
+    if architecture not in open_clip.list_models():
+        raise InputError(f"params.yaml: backbone.{name}.architecture '{architecture}': not an open_clip model name")
+    return architecture
+
+
+def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch.nn.Module:
+    """The model with open_clip's weights of that tag, from the cache or the network."""
+    quick = tag.get("quick_gelu", False)
+    expected = architecture.removesuffix(QUICK_GELU) + (QUICK_GELU if quick else "")
+    if architecture != expected and expected in open_clip.list_models():
+        raise InputError(
+            f"params.yaml: backbone.{name}.architecture '{architecture}': the weights '{entry.pretrained}' were "
+            f"trained {'with' if quick else 'without'} QuickGELU, expected '{expected}'"
+        )
+    try:
+        download_pretrained(tag)
+    except (OSError, HfHubHTTPError) as error:
+        place, _, file = (f"huggingface.co/{tag['hf_hub']}" if tag["hf_hub"] else tag["url"]).rpartition("/")
+        file = file or HF_SAFE_WEIGHTS_NAME
+        raise InputError(
+            f"params.yaml: backbone.{name}: {file} of {place} is not cached and does not download; "
+            f"put it at data/raw/{name}{Path(file).suffix} and that path in backbone.{name}.pretrained "
+            f"({_one_line(error)})"
+        ) from None
+    return open_clip.create_model(architecture, pretrained=entry.pretrained, precision=entry.precision)
+
+
+def _from_file(name: str, architecture: str, entry: Backbone) -> torch.nn.Module:
+    """The model with the weights of a local checkpoint, normalised as open_clip's own tags of that architecture are."""
+    path = Path(entry.pretrained)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file (params.yaml: backbone.{name}.pretrained); expected a local "
+            f"checkpoint or one of open_clip's tags for {architecture}"
+        )
+    weights = read_weights(path)
+    if weights.by_openai and not open_clip.get_model_config(architecture).get("quick_gelu"):
+        raise InputError(
+            f"params.yaml: backbone.{name}.architecture '{entry.architecture}': {path} has OpenAI's weights, trained "
+            f"with QuickGELU, expected an architecture with it ('{architecture}{QUICK_GELU}', or quick_gelu in a .json)"
+        )
+    model = build(architecture, precision=entry.precision, force_preprocess_cfg=_usual_normalisation(architecture))
+    model.load_state_dict(weights.state)
+    return model
+
+
+def _usual_normalisation(architecture: str) -> dict:
+    """Mean and standard deviation of pixels of open_clip's first weights of `architecture`; empty: CLIP's own."""
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    return {key: get_pretrained_cfg(architecture, tag)[key] for tag in tags[:1] for key in ("mean", "std")}
+
+
+def _tokenizer(name: str, architecture: str) -> Callable[[Sequence[str]], torch.Tensor]:
+    """Sentences -> token ids; the tokenizer is made, and where it must be fetched, at the first sentence."""
+
+    @cache
+    def tokenizer():
+        try:
+            return open_clip.get_tokenizer(architecture)
+        except (ImportError, OSError, HfHubHTTPError) as error:
+            raise InputError(
+                f"params.yaml: backbone.{name}: the tokenizer of '{architecture}' does not load: {_one_line(error)}"
+            ) from None
+
+    return lambda texts: tokenizer()(texts)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

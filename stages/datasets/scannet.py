@@ -1,0 +1,189 @@
+"""Reader of ScanNet's scans with boxes: VoteNet's prepared folder, or the raw scans as VoteNet prepares them.
+
+Prepared: `<scan>_vert.npy` [M, >=3] and `<scan>_bbox.npy` [K, 7] (centre, size, nyu40 id), aligned with the axes.
+Raw: `<scan>/<scan>_vh_clean_2.ply`, `<scan>_vh_clean_2.0.010000.segs.json`, `<scan>.aggregation.json` (or
+`<scan>_vh_clean_2.aggregation.json`) and `<scan>.txt` with `axisAlignment`, and `scannetv2-labels.combined.tsv` beside
+the scans. `scannetv2_train.txt` and `scannetv2_val.txt`, in the folder or in `meta_data` beside it, give the splits
+train and test (ScanNet's figures are those of val, its own test scans have no boxes); without them every scan is test.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from stages.artifacts import Scene, Scenes
+from stages.errors import InputError
+from stages.settings import Dataset
+
+CLASSES = {  # nyu40 id -> class, in the order of ScanNet's detection benchmark
+    3: "cabinet",
+    4: "bed",
+    5: "chair",
+    6: "sofa",
+    7: "table",
+    8: "door",
+    9: "window",
+    10: "bookshelf",
+    11: "picture",
+    12: "counter",
+    14: "desk",
+    16: "curtain",
+    24: "refrigerator",
+    28: "shower_curtain",
+    33: "toilet",
+    34: "sink",
+    36: "bathtub",
+    39: "garbage_bin",
+}
+NYU40 = range(1, 41)
+SPLITS = {"train": "scannetv2_train.txt", "test": "scannetv2_val.txt"}
+LABELS = "scannetv2-labels.combined.tsv"
+MOST_POINTS = 50_000  # a scan keeps this many vertices, drawn at random, as VoteNet prepares it
+
+
+def read(path: Path, entry: Dataset) -> Scenes:
+    """All scans of the folder `path`, with the boxes of the 18 classes; z is up, lengths are metres."""
+    prepared = {file.name.removesuffix("_vert.npy"): file for file in path.glob("*_vert.npy")}
+    raw = {file.parent.name: file for file in path.glob("*/*_vh_clean_2.ply")}
+    if prepared:
+        scans = {name: lambda name=name: _read_prepared(path, name) for name in prepared}
+    elif raw:
+        ids = _nyu40_ids(_beside(path, LABELS))
+        scans = {name: lambda name=name: _read_raw(path / name, ids) for name in raw}
+    else:
+        raise InputError(f"{path}: no scan, expected <scan>_vert.npy or <scan>/<scan>_vh_clean_2.ply")
+    splits = {split: tuple(scans[name]() for name in names) for split, names in _splits(path, sorted(scans)).items()}
+    return Scenes(tuple(CLASSES.values()), entry.up_axis, splits)
+
+
+def _splits(path: Path, scans: list[str]) -> dict[str, list[str]]:
+    """Scan names by split: those of the list files that are there, or all of them as test."""
+    lists = {split: _beside(path, name) for split, name in SPLITS.items()}
+    if not any(file.is_file() for file in lists.values()):
+        return {"test": scans}
+    splits = {}
+    for split, file in lists.items():
+        listed = set(file.read_text().split()) if file.is_file() else set()
+        splits[split] = [name for name in scans if name in listed]
+    if not any(splits.values()):
+        raise InputError(f"{path}: no scan that {' or '.join(SPLITS.values())} names")
+    return {split: names for split, names in splits.items() if names}
+
+
+def _beside(path: Path, name: str) -> Path:
+    """`name` in the folder, or in the meta_data folder beside it, where VoteNet keeps it."""
+    return path / name if (path / name).is_file() else path.parent / "meta_data" / name
+
+
+def _read_prepared(path: Path, name: str) -> Scene:
+    points = _checked_points(path / f"{name}_vert.npy", _load(path / f"{name}_vert.npy", width=3))
+    file = path / f"{name}_bbox.npy"
+    table = _load(file, width=7)
+    return _scene(name, points, table[:, :6], table[:, 6], source=file)
+
+
+def _load(file: Path, *, width: int) -> np.ndarray:
+    """Array [N, >= width] of a .npy file."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    try:
+        values = np.load(file)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{file}: not a readable .npy file ({error})") from None
+    if values.ndim != 2 or values.shape[1] < width:
+        raise InputError(f"{file}: shape {list(values.shape)}, expected [N, {width} or more]")
+    return values
+
+
+def _checked_points(file: Path, points: np.ndarray) -> np.ndarray:
+    """The coordinates f4 [M, 3], at most MOST_POINTS of them; InputError without points or with values not finite."""
+    if not len(points):
+        raise InputError(f"{file}: no points")
+    if not np.isfinite(points[:, :3]).all():
+        raise InputError(f"{file}: has values that are not finite")
+    if len(points) > MOST_POINTS:
+        points = points[np.sort(np.random.default_rng(0).choice(len(points), MOST_POINTS, replace=False))]
+    return np.ascontiguousarray(points[:, :3], np.float32)
+
+
+def _scene(name: str, points: np.ndarray, boxes: np.ndarray, ids: np.ndarray, *, source: Path) -> Scene:
+    """The scan with the boxes whose nyu40 id is one of CLASSES; any other of nyu40 is dropped, as VoteNet does."""
+    unknown = [value for value in ids if value not in NYU40]
+    if unknown:
+        raise InputError(f"{source}: nyu40 id {unknown[0]:g}, expected a whole number from 1 to 40")
+    bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1) | (boxes[:, 3:] < 0).any(axis=1))
+    if len(bad):
+        raise InputError(
+            f"{source}: box {bad[0]} is {boxes[bad[0]].tolist()}, expected finite numbers, no size below 0"
+        )
+    kept = np.isin(ids, list(CLASSES))
+    labels = np.array([list(CLASSES).index(value) for value in ids[kept]], np.int64)
+    return Scene(name, points, boxes[kept].astype(np.float32), labels)
+
+
+def _nyu40_ids(file: Path) -> dict[str, int]:
+    """nyu40 id of every raw category that ScanNet's label table knows."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file, expected ScanNet's label table beside the raw scans")
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    try:
+        return {row["raw_category"]: int(row["nyu40id"]) for row in rows}
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"{file}: expected the columns raw_category and nyu40id (a number)") from None
+
+
+def _read_raw(folder: Path, ids: dict[str, int]) -> Scene:
+    """One raw scan; a box encloses the aligned vertices of an object's segments, as VoteNet's preparation has it."""
+    mesh = folder / f"{folder.name}_vh_clean_2.ply"
+    alignment = _alignment(folder / f"{folder.name}.txt")
+    vertices = _vertices(mesh) @ alignment[:3, :3].T + alignment[:3, 3]
+    segments = np.array(_json(folder / f"{folder.name}_vh_clean_2.0.010000.segs.json", "segIndices"))
+    if len(segments) != len(vertices):
+        raise InputError(f"{mesh}: {len(vertices)} vertices, but its segs.json has {len(segments)} segIndices")
+    names = (f"{folder.name}.aggregation.json", f"{folder.name}_vh_clean_2.aggregation.json")
+    source = next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
+    boxes, labels = [], []
+    for group in _json(source, "segGroups"):
+        if group["label"] not in ids:
+            raise InputError(f"{source}: label '{group['label']}' has no nyu40 id in {LABELS}")
+        of_object = vertices[np.isin(segments, group["segments"])]
+        if len(of_object):
+            low, high = of_object.min(axis=0), of_object.max(axis=0)
+            boxes.append([*(low + high) / 2, *(high - low)])
+            labels.append(ids[group["label"]])
+    points = _checked_points(mesh, vertices)
+    return _scene(folder.name, points, np.array(boxes).reshape(-1, 6), np.array(labels), source=source)
+
+
+def _vertices(file: Path) -> np.ndarray:
+    try:
+        loaded = trimesh.load(file, process=False)
+    except (ValueError, IndexError, KeyError, OSError) as error:
+        raise InputError(f"{file}: not a readable PLY file ({error})") from None
+    vertices = np.asarray(getattr(loaded, "vertices", ()), float)
+    if not len(vertices):
+        raise InputError(f"{file}: no points")
+    return vertices
+
+
+def _alignment(file: Path) -> np.ndarray:
+    """The 4 x 4 matrix that turns a scan's walls along the axes."""
+    lines = file.read_text().splitlines() if file.is_file() else []
+    numbers = next((line.split("=")[1].split() for line in lines if line.startswith("axisAlignment")), ())
+    try:
+        return np.array(numbers, float).reshape(4, 4)
+    except ValueError:
+        raise InputError(f"{file}: expected a line 'axisAlignment = ' with 16 numbers") from None
+
+
+def _json(file: Path, key: str):
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    try:
+        return json.loads(file.read_text())[key]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{file}: expected JSON with the key {key}") from None

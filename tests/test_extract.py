@@ -1,0 +1,188 @@
+"""Extract and embed: what they write is the model's, reading goes ahead, and a backbone is added by one entry."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from stages import artifacts, embed, extract
+from stages.backbones import ClipModel, load
+from stages.backbones.loading import build, register
+from stages.errors import InputError
+from stages.settings import load as load_settings
+
+ROOT = Path(__file__).parents[1]
+CLASSES = ("chair", "night stand")
+VIEWS = ("front", "back", "top")
+TINY = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16, "head_width": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 8, "heads": 1, "layers": 1},
+}
+ENTRY = """backbone:
+  mine:
+    architecture: weights/mine.json
+    pretrained: weights/mine.safetensors
+    normalise: clip
+    precision: fp32
+"""
+
+
+def write_depth(path, counts, *, seed=0):
+    """Maps of random bytes, `counts` samples a split; as they are read back, by split."""
+    generator = np.random.default_rng(seed)
+    with artifacts.new_depth(path, classes=CLASSES, views=VIEWS, polarity="white_background", dtype="u1") as writer:
+        for split, count in counts.items():
+            depth = generator.integers(0, 256, (count, len(VIEWS), 20, 20)).astype("f4") / np.float32(255)
+            writer.append(split, depth, np.arange(count) % len(CLASSES))
+    with artifacts.open_depth(path) as maps:
+        return {split: maps.depth(split) for split in counts}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with points, depth maps, prompts and a params.yaml that has one entry more: backbone `mine`."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "prompts/templates", "prompts/templates")
+    params = (ROOT / "params.yaml").read_text().replace("backbone:\n", ENTRY, 1)
+    blobs = "dataset:\n  blobs: {reader: folder, up_axis: y, licence: none}\n"
+    Path("params.yaml").write_text(params.replace("dataset:\n", blobs, 1))
+    sets = [(name, number, label) for name in ("llm_four", "llm_1200") for number, label in enumerate(CLASSES)]
+    written, numbers, labels = zip(*sets, strict=True)
+    texts = tuple(f"a {label} as {name} has it" for name, _, label in sets)
+    wording = artifacts.Wording(written, np.array(numbers), labels, ("",) * len(sets), texts)
+    artifacts.write_sentences(artifacts.sentences_path("blobs"), wording)
+    Path("weights").mkdir()
+    Path("weights/mine.json").write_text(json.dumps(TINY))
+    torch.manual_seed(0)
+    save_file(build(register(Path("weights/mine.json"))).state_dict(), "weights/mine.safetensors")
+    points = {"test": artifacts.Clouds(np.ones((2, 4, 3), "f4"), np.arange(2))}
+    artifacts.write_points(artifacts.points_path("blobs"), artifacts.Points(CLASSES, "y", points))
+    return tmp_path
+
+
+def mine():
+    return load("mine", load_settings().backbone_entry("mine"), device=torch.device("cpu"))
+
+
+def test_a_backbone_is_added_by_one_entry(place):
+    depth = write_depth(artifacts.depth_path("blobs"), {"train": 5, "test": 3})
+    extract.main("blobs", "mine")
+    embed.main("blobs", "mine")
+    for split, maps in depth.items():
+        found = artifacts.read_features(artifacts.features_path("blobs", "mine"), split)
+        assert found.classes == CLASSES
+        np.testing.assert_allclose(found.features, mine().encode_depth(maps, batch_size=7), atol=1e-6)
+        np.testing.assert_array_equal(found.labels, np.arange(len(maps)) % len(CLASSES))
+    prompts = artifacts.read_prompts(artifacts.prompts_path("blobs", "mine"))
+    assert prompts.features.shape == (len(prompts.texts), TINY["embed_dim"])
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 6, 100])
+def test_batches_do_not_change_the_order(place, batch_size):
+    depth = write_depth(Path("maps.h5"), {"test": 7})["test"]
+    with artifacts.open_depth(Path("maps.h5")) as maps:
+        found = extract.encode(mine(), maps, "test", batch_size)
+    np.testing.assert_allclose(found, mine().encode_depth(depth, batch_size=21), atol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "samples", "ahead"), [(7, 2, 2), (7, 7, 1), (3, 5, 2), (6, 1, 0)])
+def test_chunks_are_all_maps_in_order(tmp_path, count, samples, ahead):
+    depth = write_depth(tmp_path / "maps.h5", {"test": count})["test"]
+    with artifacts.open_depth(tmp_path / "maps.h5") as maps:
+        chunks = list(maps.chunks("test", samples, ahead=ahead))
+    assert [len(chunk) for chunk in chunks[:-1]] == [samples] * (len(chunks) - 1)
+    np.testing.assert_array_equal(np.concatenate(chunks), depth)
+
+
+def test_the_next_chunk_is_read_while_the_caller_works(tmp_path, monkeypatch):
+    write_depth(tmp_path / "maps.h5", {"test": 4})
+    second = threading.Event()
+    with artifacts.open_depth(tmp_path / "maps.h5") as maps:
+        read = maps.depth
+
+        def seen(split, rows):
+            if rows.start == 1:
+                second.set()
+            return read(split, rows)
+
+        monkeypatch.setattr(maps, "depth", seen)
+        chunks = maps.chunks("test", 1)
+        next(chunks)
+        assert second.wait(timeout=30)
+        chunks.close()
+
+
+def test_damage_that_the_reader_meets_ahead_is_one_line(tmp_path):
+    path = tmp_path / "maps.h5"
+    write_depth(path, {"test": 6})
+    damaged = bytearray(path.read_bytes())
+    with artifacts.open_depth(path) as maps:
+        stored = maps._file["test/depth"].id.get_chunk_info(4)
+    damaged[stored.byte_offset : stored.byte_offset + stored.size] = bytes(stored.size)
+    path.write_bytes(damaged)
+    with artifacts.open_depth(path) as maps, pytest.raises(InputError, match="maps.h5: /test/depth is damaged"):
+        list(maps.chunks("test", 1))
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """The sentences that reach the model, in order."""
+    sentences = []
+    encode = ClipModel.encode_text
+
+    def seen(self, texts, *, batch_size):
+        sentences.extend(texts)
+        return encode(self, texts, batch_size=batch_size)
+
+    monkeypatch.setattr(ClipModel, "encode_text", seen)
+    return sentences
+
+
+def set_params(old, new):
+    text = Path("params.yaml").read_text()
+    assert old in text
+    Path("params.yaml").write_text(text.replace(old, new, 1))
+
+
+def test_only_new_sentences_are_encoded_and_the_bytes_are_those_without_a_cache(place, encoded):
+    prompts = artifacts.prompts_path("blobs", "mine")
+    embed.main("blobs", "mine")
+    first, texts = prompts.read_bytes(), set(encoded)
+    assert len(encoded) == len(texts) == len(set(artifacts.read_prompts(prompts).texts))
+    encoded.clear()
+    embed.main("blobs", "mine")
+    assert not encoded
+    assert prompts.read_bytes() == first
+
+    Path("prompts/templates/new.txt").write_text("a brand new depth map of a {}.\na {}.\n")
+    set_params("    - depth_map\n", "    - depth_map\n    - new\n")
+    embed.main("blobs", "mine")
+    assert {f"a brand new depth map of a {name}." for name in CLASSES} <= set(encoded)
+    assert not set(encoded) & texts
+    warm = prompts.read_bytes()
+    shutil.rmtree("data/cache")
+    embed.main("blobs", "mine")
+    assert prompts.read_bytes() == warm
+
+
+def test_other_weights_do_not_meet_the_old_features(place, encoded):
+    embed.main("blobs", "mine")
+    count = len(encoded)
+    torch.manual_seed(1)
+    save_file(build(register(Path("weights/mine.json"))).state_dict(), "weights/mine.safetensors")
+    embed.main("blobs", "mine")
+    assert len(encoded) == 2 * count
+
+
+def test_a_damaged_cache_is_one_line(place):
+    embed.main("blobs", "mine")
+    (cache,) = Path("data/cache/text").iterdir()
+    cache.write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=f"{cache}: not a readable Parquet file"):
+        embed.main("blobs", "mine")
