@@ -35,7 +35,9 @@ def test_waffle_names_the_class_and_says_the_same_nonsense_of_every_class():
     assert chair == waffle("chair", count=6, seed=0) != waffle("chair", count=6, seed=1)
 
 
-@pytest.mark.parametrize(("name", "count"), [("depth_map", 1), ("class_name", 1), ("simple", 8), ("depth_80", 80)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("depth_map", 1), ("class_name", 1), ("simple", 8), ("depth_80", 80), ("v2_few_shot", 5)]
+)
 def test_the_template_files_hold_distinct_sentences(name, count):
     path = Path(__file__).parents[1] / f"prompts/templates/{name}.txt"
     assert len(set(parse_templates(path.read_text(), source=path.name))) == count
