@@ -1,0 +1,66 @@
+"""The inter-view adapter: one feature of all views together moves the feature of every view.
+
+N samples, V views, D embedding, H width of the global feature. Depth-map features go in and come out as [N, V, D].
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from stages.settings import Adapter
+
+START = 0.1  # of the usual size of the first weights of W3
+
+
+class PaperAdapter(nn.Module):
+    """f_global = ReLU(concat(f_1..f_V) W1ᵀ) W2ᵀ; f_iᵃ = f_i + ReLU(f_global W3iᵀ) (PointCLIP, eq. 5 and 6).
+
+    W1 [D, V·D], W2 [D, D], W3 [V·D, D]. W3 starts near 0 (not at it, where ReLU passes no gradient), so that training
+    starts beside the zero-shot classifier.
+    """
+
+    def __init__(self, *, views: int, width: int):
+        super().__init__()
+        self.to_global = nn.Linear(views * width, width, bias=False)
+        self.mix = nn.Linear(width, width, bias=False)
+        self.to_views = nn.Linear(width, views * width, bias=False)
+        with torch.no_grad():
+            self.to_views.weight *= START
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Adapted features [N, V, D]."""
+        return self.moved(features, self.to_global(features.flatten(1)))
+
+    def moved(self, features: Tensor, first: Tensor) -> Tensor:
+        """Adapted features [N, V, D], given what the first layer makes of them, [N, D]."""
+        return features + relu(self.to_views(self.mix(relu(first)))).view_as(features)
+
+
+class ReleasedAdapter(nn.Module):
+    """The adapter of PointCLIP's released code: fusion ratios, batch norm, dropout, a fixed residual ratio.
+
+    The fused views are normalised over channels, flattened, and brought to D; two further layers lead back to V·D. The
+    result is `residual` of that and the rest of the features as they came, without the fusion ratios.
+    """
+
+    def __init__(self, *, views: int, width: int, residual: float, dropout: float):
+        super().__init__()
+        self.residual = residual
+        self.fusion = nn.Parameter(torch.full((views,), 0.5))
+        self.channels = nn.BatchNorm1d(width)
+        self.dropout = nn.Dropout(dropout)
+        self.to_global = nn.Sequential(nn.Linear(views * width, width), nn.BatchNorm1d(width), nn.ReLU())
+        self.to_views = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, views * width), nn.ReLU())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Adapted features [N, V, D]."""
+        fused = self.channels((features * self.fusion[:, None]).flatten(0, 1)).view_as(features)
+        moved = self.to_views(self.to_global(self.dropout(fused.flatten(1))))
+        return self.residual * moved.view_as(features) + (1 - self.residual) * features
+
+
+def new_adapter(settings: Adapter, *, views: int, width: int) -> nn.Module:
+    """The variant that `settings` names, with fresh weights."""
+    if settings.variant == "paper":
+        return PaperAdapter(views=views, width=width)
+    return ReleasedAdapter(views=views, width=width, residual=settings.residual, dropout=settings.dropout)

@@ -1,0 +1,32 @@
+"""Point clouds changed at random while learnable smoothing is trained."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from stages.settings import Augment
+
+
+def augment(clouds: Tensor, settings: Augment) -> Tensor:
+    """Clouds [B, P, 3], y up, each turned, stretched, moved, shaken and thinned at random, from torch's generator.
+
+    Turned about y by up to ± `turn` degrees; each axis scaled by 1 ± `scale`; moved by up to ± `shift` along each axis
+    (the projection centres every cloud again); every point moved by a normal `jitter`; a share of the points, drawn
+    from 0 to `dropout`, is put where the cloud's first point is.
+    """
+    samples, points, _ = clouds.shape
+    options = {"device": clouds.device}
+    angle = math.radians(settings.turn) * _between(-1, 1, (samples,), options)
+    cosine, sine = angle.cos()[:, None], angle.sin()[:, None]
+    x, y, z = clouds.unbind(-1)
+    turned = torch.stack((cosine * x + sine * z, y, cosine * z - sine * x), -1)
+    scale = 1 + settings.scale * _between(-1, 1, (samples, 1, 3), options)
+    shift = settings.shift * _between(-1, 1, (samples, 1, 3), options)
+    moved = turned * scale + shift + settings.jitter * torch.randn(clouds.shape, **options)
+    dropped = torch.rand(samples, points, **options) < settings.dropout * torch.rand(samples, 1, **options)
+    return torch.where(dropped[..., None], moved[:, :1], moved)
+
+
+def _between(low: float, high: float, shape: tuple, options: dict) -> Tensor:
+    return low + (high - low) * torch.rand(shape, **options)
