@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from stages import artifacts, settings
-from stages.backbones.clip import build, register
+from stages.backbones.loading import build, register
 from stages.backbones.weights import write_weights
 from stages.datasets import read
 from stages.datasets.splits import stratified_cut
@@ -30,19 +30,15 @@ def main() -> None:
     torch.manual_seed(params.pretrain.seed)
     torch.set_num_threads(1)  # one thread sums in one order; the other core renders
     model = build(register(CONFIG))
-    token_ids, losses = train(model, RealShapes(_rows(train_split, kept), real.classes), params.pretrain, projection)
+    token_ids, losses = train(model, RealShapes(train_split.rows(kept), real.classes), params.pretrain, projection)
     course = {"mean_loss_per_100_steps": losses}
     if len(cut):
         course["validation_top1"] = top1(
-            model, _rows(train_split, cut), real.classes, projection, template="a depth map of a {}."
+            model, train_split.rows(cut), real.classes, projection, template="a depth map of a {}."
         )
     with artifacts.complete_file(WEIGHTS) as temporary:
         write_weights(temporary, model.state_dict(), token_ids=token_ids)
     artifacts.write_json(COURSE, course)
-
-
-def _rows(clouds: artifacts.Clouds, rows) -> artifacts.Clouds:
-    return artifacts.Clouds(clouds.points[rows], clouds.labels[rows])
 
 
 if __name__ == "__main__":

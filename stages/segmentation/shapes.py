@@ -1,0 +1,167 @@
+"""The shapes of one category with all that follows from their patches: values of points, logits, predicted parts.
+
+N shapes, P points, V views, G x G patches of a view, D embedding, K parts, n points that are averaged.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from stages.artifacts import Clouds, Patches
+from stages.errors import InputError
+from stages.segmentation.back_projection import (
+    back_project,
+    back_project_views,
+    grid_side,
+    nearest_seen,
+    neighbours,
+    released_layout,
+    smooth_patches,
+)
+
+Mode = Literal["correct", "as_released"]
+PUBLISHED_WINDOW, PUBLISHED_GRID = 6, 14
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How patches are read: right or as released, the mean's `window` in patches, `refine` neighbours (0: none)."""
+
+    mode: Mode = "correct"
+    window: int | None = None
+    refine: int = 0
+
+    def window_of(self, grid: int) -> int:
+        """Patches a side of the mean: `window`, or the published 6 of 14 scaled to a grid of `grid`."""
+        return self.window or max(1, round(PUBLISHED_WINDOW * grid / PUBLISHED_GRID))
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Shapes of one category under one reading.
+
+    features f2 or f4 [N, V, G * G, D]; pixels [N, V, P, 2] (row, column) of a map of `map_size`; visible bool
+    [N, V, P]; sources i8 [N, P, n] the points whose values a point takes the mean of; truth i8 [N, P].
+    """
+
+    features: np.ndarray
+    pixels: np.ndarray
+    visible: np.ndarray
+    sources: np.ndarray
+    truth: np.ndarray
+    parts: tuple[str, ...]
+    map_size: int
+    reading: Reading
+
+    @classmethod
+    def of(cls, patches: Patches, clouds: Clouds, *, parts: tuple[str, ...], reading: Reading) -> "Shapes":
+        """The shapes of `patches` and their `clouds` [N, P, 3], labelled with `parts` of their category.
+
+        In the right mode a point that no view sees takes the values of the nearest point that one does; as released it
+        has none. InputError where patches, points and labels do not fit together.
+        """
+        check_parts(clouds, parts=parts, source="points")
+        shapes, views, points = patches.visible.shape
+        if clouds.points.shape[:2] != (shapes, points) or patches.pixels.shape[:3] != (shapes, views, points):
+            found = f"{list(clouds.points.shape[:2])} points, pixels of {[shapes, points]}"
+            raise InputError(f"patches: {found}: shapes and points of both must be as many")
+        grid_side(patches.features.shape[2])
+        right = reading.mode == "correct"
+        visible = patches.visible if right else patches.visible_released
+        pixels = patches.pixels if right else patches.pixels[..., ::-1]
+        sources = in_threads(lambda n: _sources(clouds.points[n], visible[n], reading), shapes)
+        return cls(patches.features, pixels, visible, np.stack(sources), clouds.parts, parts, patches.map_size, reading)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def views(self) -> int:
+        """Number of views V."""
+        return self.features.shape[1]
+
+    @property
+    def unseen(self) -> float:
+        """Share of the points that no view sees."""
+        return float((~self.visible.any(axis=1)).mean())
+
+    def point_features(self, n: int, *, view_weights: np.ndarray) -> np.ndarray:
+        """Features f4 [P, D] of the points of shape `n`: a sentence's logits are their products with it."""
+        return self._to_points(n, self._patches(n), view_weights)
+
+    def point_views(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Features f4 [V, P, D] of the points of shape `n` by view, and which are seen, bool [V, P]."""
+        smoothed = smooth_patches(self._patches(n), window=self._window)
+        where = {"pixels": self.pixels[n], "visible": self.visible[n], "map_size": self.map_size}
+        return back_project_views(smoothed, **where), self.visible[n]
+
+    def logits(self, text: np.ndarray, *, view_weights: np.ndarray) -> np.ndarray:
+        """Cosines f4 [N, P, K] with `text` [K, D], summed over views with `view_weights` [V]."""
+        found = in_threads(lambda n: self._to_points(n, self._patches(n) @ text.T, view_weights), len(self))
+        return np.stack(found)
+
+    def view_logits(self, text: np.ndarray) -> np.ndarray:
+        """Cosines f4 [V, N, P, K] of every view by itself, 0 where it does not see the point."""
+
+        def of_shape(n: int) -> np.ndarray:
+            smoothed = smooth_patches(self._patches(n) @ text.T, window=self._window)
+            where = {"pixels": self.pixels[n], "visible": self.visible[n], "map_size": self.map_size}
+            by_view = back_project_views(smoothed, **where)
+            return np.stack([self._mean_of_sources(n, values) for values in by_view])
+
+        return np.stack(in_threads(of_shape, len(self)), axis=1)
+
+    def predict(self, text: np.ndarray, *, view_weights: np.ndarray) -> np.ndarray:
+        """Parts i8 [N, P]: the largest logit, a tie to the lowest part."""
+        return self.logits(text, view_weights=view_weights).argmax(axis=-1)
+
+    @property
+    def _window(self) -> int:
+        return self.reading.window_of(grid_side(self.features.shape[2]))
+
+    def _patches(self, n: int) -> np.ndarray:
+        features = self.features[n].astype(np.float32)
+        return features if self.reading.mode == "correct" else released_layout(features)
+
+    def _to_points(self, n: int, values: np.ndarray, view_weights: np.ndarray) -> np.ndarray:
+        projected = back_project(
+            smooth_patches(values, window=self._window),
+            pixels=self.pixels[n],
+            visible=self.visible[n],
+            view_weights=view_weights,
+            map_size=self.map_size,
+        )
+        return self._mean_of_sources(n, projected)
+
+    def _mean_of_sources(self, n: int, values: np.ndarray) -> np.ndarray:
+        sources = self.sources[n]
+        return values[sources[:, 0]] if sources.shape[1] == 1 else values[sources].mean(axis=1)
+
+
+def check_parts(clouds: Clouds, *, parts: tuple[str, ...], source: str) -> None:
+    """InputError that names `source` and the shape where clouds have no parts, or a label that is none of `parts`."""
+    if clouds.parts is None or not parts:
+        raise InputError(f"{source}: no parts, expected part labels and the names of the category's parts")
+    outside = (clouds.parts < 0) | (clouds.parts >= len(parts))
+    if outside.any():
+        shape, point = np.argwhere(outside)[0]
+        label = clouds.parts[shape, point]
+        raise InputError(
+            f"{source}: shape {shape} has part {label}, expected 0 to {len(parts) - 1} ({', '.join(parts)})"
+        )
+
+
+def _sources(points: np.ndarray, visible: np.ndarray, reading: Reading) -> np.ndarray:
+    own = nearest_seen(points, visible) if reading.mode == "correct" else np.arange(len(points))
+    return own[neighbours(points, count=reading.refine)] if reading.refine else own[:, None]
+
+
+def in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
+    """work(0) to work(count - 1) in order, over as many threads as there are cores."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(work, range(count)))
