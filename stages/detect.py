@@ -1,0 +1,79 @@
+"""Boxes in the scans of one dataset, named by CLIP and scored: `python -m stages.detect <dataset> <backbone>`.
+
+The true boxes of the split are read to score, and by the proposals `ground_truth`, an upper bound.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from stages import artifacts, settings
+from stages.backbones import choose_device, load
+from stages.detection.proposals import proposers
+from stages.detection.relabel import Named, Namer, detections
+from stages.detection.scoring import score_rows
+from stages.errors import InputError, run_stage
+from stages.language import parse_templates
+from stages.projection import resolve
+
+TEMPLATES = Path("prompts/templates")
+
+
+def main(dataset: str, backbone: str) -> None:
+    """Score every kind of proposals and every row of switches; write data/boxes/... and reports/metrics/..."""
+    params = settings.load()
+    detect, source = params.detect, artifacts.points_path(dataset)
+    shown = params.dataset_entry(dataset).display_names
+    device = choose_device(detect.device)
+    propose = proposers(detect, device)
+    model = load(backbone, params.backbone_entry(backbone), device=device)
+    with artifacts.open_scenes(source) as scans:
+        namer = Namer(
+            model,
+            class_names=[shown.get(name, name) for name in scans.classes],
+            templates=_templates(detect.templates),
+            projection=resolve(params.render),
+            detect=detect,
+        )
+        names, named, truths = scans.names(detect.split)[: detect.max_scans], {kind: [] for kind in propose}, []
+        for number, name in enumerate(tqdm(names, unit="scan", desc=f"detect {dataset}", disable=None)):
+            scan, where = scans.scene(detect.split, name), f"{source}: {detect.split}/{name}"
+            if scans.up_axis != "z" or not len(scan.points):
+                raise InputError(f"{where}: {len(scan.points)} points, {scans.up_axis} up; expected some, and z up")
+            truths.append((scan.boxes, scan.labels))
+            for kind, boxes_of in propose.items():
+                rng = np.random.default_rng([detect.seed, number])
+                named[kind].append(namer(scan.points, boxes_of(scan, rng), source=where))
+        classes = scans.classes
+    scores = {kind: score_rows(boxes, truths, classes=classes, detect=detect) for kind, boxes in named.items()}
+    counts = {"scans": len(names), "classes": len(classes), "boxes": sum(len(labels) for _, labels in truths)}
+    artifacts.write_boxes(artifacts.boxes_path(dataset, backbone), _columns(named, names, len(classes), detect))
+    artifacts.write_json(artifacts.metrics_path(dataset, backbone), {"task": "detection", **counts, **scores})
+
+
+def _templates(name: str) -> tuple[str, ...]:
+    path = TEMPLATES / f"{name}.txt"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file (params.yaml: detect.templates)")
+    return parse_templates(path.read_text(), source=str(path))
+
+
+def _columns(
+    named: dict[str, list[Named]], names: tuple[str, ...], classes: int, detect: settings.Detect
+) -> dict[str, np.ndarray]:
+    """The table of boxes with the switches as they are set: each with its best class, best score first."""
+    rows = []
+    for kind, boxes_of_scans in named.items():
+        for name, boxes in zip(names, boxes_of_scans, strict=True):
+            found = detections(boxes, classes=classes, switches=detect.switches, detect=detect)
+            labels, scores = found.probabilities.argmax(axis=1), found.probabilities.max(axis=1) * found.scores
+            rows += [
+                (kind, name, *box, label, score) for box, label, score in zip(found.boxes, labels, scores, strict=True)
+            ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(artifacts.BOX_COLUMNS)
+    return dict(zip(artifacts.BOX_COLUMNS, map(np.array, columns), strict=True))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,71 @@
+"""Where the boxes of a scan come from, by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from stages.artifacts import Scene
+from stages.detection.clusters import cluster_boxes
+from stages.detection.detr3d import load_detr3d
+from stages.errors import InputError
+from stages.settings import Detect
+
+
+class Proposed(NamedTuple):
+    """Boxes of one scan: f4 [Q, 6] as centre and size in metres, and the objectness f4 [Q] in 0..1 of each."""
+
+    boxes: np.ndarray
+    objectness: np.ndarray
+
+
+Propose = Callable[[Scene, np.random.Generator], Proposed]
+
+
+def ground_truth(detect: Detect, device: torch.device) -> Propose:
+    """The true boxes, an upper bound: it shows what naming costs when every box is right."""
+    return lambda scene, rng: Proposed(scene.boxes, np.ones(len(scene.boxes), np.float32))
+
+
+def clusters(detect: Detect, device: torch.device) -> Propose:
+    """Clusters of what is neither floor nor wall: no network and no label."""
+    return lambda scene, rng: Proposed(
+        *cluster_boxes(scene.points, planes=detect.planes, clusters=detect.clusters, rng=rng)
+    )
+
+
+def detr3d(detect: Detect, device: torch.device) -> Propose:
+    """3DETR with ScanNet weights, which was trained on the boxes of ScanNet's classes: supervised boxes."""
+    if detect.weights is None:
+        raise InputError("params.yaml: detect.weights: the proposals detr3d need a path to 3DETR's ScanNet weights")
+    network = load_detr3d(Path(detect.weights), device=device)
+
+    def propose(scene: Scene, rng: np.random.Generator) -> Proposed:
+        few = len(scene.points) < detect.network_points
+        drawn = scene.points[rng.choice(len(scene.points), detect.network_points, replace=few)]
+        found = network(drawn[None])
+        return Proposed(found.boxes[0], found.objectness[0])
+
+    return propose
+
+
+# Proposals are added by one more entry: settings and device in, a function of a scan and a generator out.
+PROPOSALS: dict[str, Callable[[Detect, torch.device], Propose]] = {
+    "ground_truth": ground_truth,
+    "clusters": clusters,
+    "detr3d": detr3d,
+}
+
+
+def proposers(detect: Detect, device: torch.device) -> dict[str, Propose]:
+    """The sources of boxes that `detect.proposals` names, and detr3d where `detect.weights` names a checkpoint.
+
+    InputError when one is unknown or cannot be loaded.
+    """
+    names = dict.fromkeys([*detect.proposals, *(["detr3d"] if detect.weights else [])])
+    for name in names:
+        if name not in PROPOSALS:
+            raise InputError(f"params.yaml: detect.proposals '{name}': expected one of {', '.join(PROPOSALS)}")
+    return {name: PROPOSALS[name](detect, device) for name in names}

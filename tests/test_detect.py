@@ -1,0 +1,350 @@
+"""Detection: planes, clusters, naming and scoring by hand-checked cases, and the stage on rooms, ScanNet and 3DETR."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_detection_detr3d import official, saved
+
+from stages import artifacts, detect, settings
+from stages.datasets import read, rooms
+from stages.detection.clusters import cluster_boxes
+from stages.detection.planes import above_floor, floor_height, on_walls
+from stages.detection.proposals import Proposed, proposers
+from stages.detection.relabel import Named, Namer, detections, switch_rows, text_features
+from stages.detection.scoring import score_rows
+from stages.errors import InputError
+from stages.projection import resolve
+
+ROOT = Path(__file__).parents[1]
+SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))
+PARAMS = settings.load(ROOT / "params.yaml")
+DETECT = PARAMS.detect
+CPU = torch.device("cpu")
+ALL_ON = settings.Switches(no_object_class=True, minimum_points=True, combined_score=True)
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def sheet(random, low, high, count):
+    """Random points of the axis-aligned rectangle from `low` to `high`."""
+    return random.uniform(low, high, (count, 3))
+
+
+def shell(random, low, high, count=600):
+    """Random points on the six faces of a box."""
+    points = random.uniform(low, high, (count, 3))
+    face = random.integers(6, size=count)
+    points[np.arange(count), face // 2] = np.where(face % 2, np.array(high)[face // 2], np.array(low)[face // 2])
+    return points
+
+
+@pytest.fixture(scope="module")
+def hall():
+    """A room of 4 m x 3 m without noise: floor, four walls, a large and a small box that stand free; float32."""
+    random = rng()
+    pieces = {
+        "floor": sheet(random, (0, 0, 0), (4, 3, 0), 2500),
+        "walls": np.concatenate(
+            [
+                sheet(random, (0, 0, 0), (0, 3, 2.5), 1200),
+                sheet(random, (4, 0, 0), (4, 3, 2.5), 1200),
+                sheet(random, (0, 0, 0), (4, 0, 2.5), 1600),
+                sheet(random, (0, 3, 0), (4, 3, 2.5), 1600),
+            ]
+        ),
+        "large": shell(random, (0.6, 1.0, 0.0), (1.6, 2.0, 0.8), 1500),
+        "small": shell(random, (2.6, 1.0, 0.0), (3.0, 1.5, 0.5)),
+    }
+    return {name: points.astype("f4") for name, points in pieces.items()}
+
+
+def test_the_floor_is_the_fullest_layer_below_and_not_the_lowest_point():
+    random = rng()
+    floor = sheet(random, (0, 0, 0.3), (4, 4, 0.3), 3000) + random.normal(0, 0.005, (3000, 3))
+    points = np.concatenate([floor, sheet(random, (0, 0, 0.3), (4, 0, 2.5), 3000), [[1, 1, -0.4]]])
+    assert floor_height(points, thickness=0.08) == pytest.approx(0.3, abs=0.005)
+    assert not above_floor(floor, thickness=0.08).any()
+
+
+def test_walls_are_found_and_a_dense_object_is_none(hall):
+    points = np.concatenate([hall["walls"], np.repeat(hall["large"], 5, axis=0)])
+    found = on_walls(points[points[:, 2] > 0.04], DETECT.planes, rng())
+    of_wall = np.arange(len(points))[points[:, 2] > 0.04] < len(hall["walls"])
+    assert found[of_wall].all() and not found[~of_wall].any()
+
+
+def test_clusters_find_the_free_standing_boxes(hall):
+    points = np.concatenate(list(hall.values()))
+    boxes, objectness = cluster_boxes(points, planes=DETECT.planes, clusters=DETECT.clusters, rng=rng())
+    order = np.argsort(boxes[:, 0])
+    expected = [[1.1, 1.5, 0.4, 1.0, 1.0, 0.8], [2.8, 1.25, 0.25, 0.4, 0.5, 0.5]]
+    np.testing.assert_allclose(boxes[order], expected, atol=0.02)
+    assert objectness[order][0] > objectness[order][1] > 0, "a larger cluster is surer"
+    turned = cluster_boxes(points, planes=DETECT.planes, clusters=DETECT.clusters, rng=np.random.default_rng(5))[0]
+    np.testing.assert_array_equal(turned, boxes)  # whichever lines were tried
+
+
+@pytest.mark.parametrize("pieces", [["floor"], ["floor", "walls"], []])
+def test_a_scan_without_objects_has_no_cluster(pieces, hall):
+    points = np.concatenate([np.array([[1, 1, 1]], "f4"), *(hall[name] for name in pieces)])
+    boxes, objectness = cluster_boxes(points, planes=DETECT.planes, clusters=DETECT.clusters, rng=rng())
+    assert boxes.shape == (0, 6) and objectness.shape == (0,)
+
+
+def test_every_switch_that_is_on_is_once_turned_off():
+    assert list(switch_rows(ALL_ON)) == [
+        "as_set",
+        "without_no_object_class",
+        "without_minimum_points",
+        "without_combined_score",
+    ]
+    some = replace(ALL_ON, minimum_points=False)
+    assert switch_rows(some)["without_combined_score"] == replace(some, combined_score=False)
+    assert "without_minimum_points" not in switch_rows(some)
+
+
+def one_box(logits, *, points=1000, objectness=0.5, boxes=((0, 0, 0, 1, 1, 1),)):
+    count = len(boxes)
+    return Named(
+        np.array(boxes, "f4"),
+        np.broadcast_to(np.float32(objectness), count),
+        np.broadcast_to(points, count),
+        np.log(np.atleast_2d(logits)).astype("f4"),
+    )
+
+
+def judged(named, classes=2, switches=ALL_ON, **changes):
+    return detections(named, classes=classes, switches=switches, detect=replace(DETECT, **changes))
+
+
+def test_the_no_object_class_takes_its_share_of_the_probability():
+    named = one_box([3, 1, 4])
+    np.testing.assert_allclose(judged(named).probabilities, [[3 / 8, 1 / 8]], rtol=1e-6)
+    off = replace(ALL_ON, no_object_class=False)
+    np.testing.assert_allclose(judged(named, switches=off).probabilities, [[3 / 4, 1 / 4]], rtol=1e-6)
+
+
+def test_a_box_with_too_few_points_goes():
+    assert len(judged(one_box([1, 1, 1], points=9), minimum_points=10).boxes) == 0
+    assert len(judged(one_box([1, 1, 1], points=10), minimum_points=10).boxes) == 1
+    off = replace(ALL_ON, minimum_points=False)
+    assert len(judged(one_box([1, 1, 1], points=9), switches=off, minimum_points=10).boxes) == 1
+
+
+@pytest.mark.parametrize(("weight", "score"), [(0.0, 1.0), (1.0, 0.25), (0.5, 0.5)])
+def test_objectness_weighs_as_its_exponent_says(weight, score):
+    named = one_box([1, 1, 1], objectness=0.25)
+    assert judged(named, objectness_weight=weight).scores == pytest.approx(score)
+    off = replace(ALL_ON, combined_score=False)
+    assert judged(named, switches=off, objectness_weight=weight).scores == pytest.approx(1.0)
+
+
+def test_boxes_of_one_class_that_overlap_are_one():
+    boxes = [(0, 0, 0, 1, 1, 1), (0.1, 0, 0, 1, 1, 1), (0.1, 0, 0, 1, 1, 1), (5, 0, 0, 1, 1, 1)]
+    logits = [(8, 1, 1), (9, 1, 1), (1, 9, 1), (8, 1, 1)]  # the third is of another class
+    kept = judged(one_box(logits, boxes=boxes))
+    assert sorted(map(tuple, kept.boxes[:, :1])) == [(np.float32(0.1),), (np.float32(0.1),), (5.0,)]
+
+
+def test_the_table_has_the_figures_of_every_row():
+    truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
+    named = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
+    rows = score_rows([named], [truth], classes=("chair", "sofa"), detect=replace(DETECT, switches=ALL_ON))
+    assert set(rows) == set(switch_rows(ALL_ON))
+    figures = rows["as_set"]
+    assert (figures["map25"], figures["ar25"]) == (100.0, 100.0)
+    assert (figures["map50"], figures["ar50"]) == (50.0, 50.0)  # the sofa's box overlaps by 0.4
+    assert figures["per_class"] == {"chair": {"ap25": 100.0, "ap50": 100.0}, "sofa": {"ap25": 100.0, "ap50": 0.0}}
+
+
+class Echo:
+    """A model that says how often it was asked: maps give their mean and one minus it, sentences their length."""
+
+    logit_scale = 1.0
+
+    def __init__(self):
+        self.sentences, self.batches = [], []
+
+    def encode_depth(self, depth, *, batch_size):
+        self.batches.append(len(depth))
+        mean = depth.mean(axis=(2, 3))
+        return np.stack([mean, 1 - mean], axis=-1)
+
+    def encode_text(self, texts, *, batch_size):
+        self.sentences += texts
+        return np.array([[1.0, len(text)] for text in texts], "f4")
+
+
+def namer(model, **changes):
+    classes = ("chair", "trash_can")
+    projection = resolve(PARAMS.render)
+    detect = replace(DETECT, **{"no_object": ("wall", "trash can"), "without_floor": False} | changes)
+    return Namer(model, class_names=classes, templates=("a {}.", "{}"), projection=projection, detect=detect)
+
+
+def test_a_name_of_no_object_that_is_a_class_is_left_out():
+    model = Echo()
+    namer(model)
+    assert model.sentences == ["a chair.", "chair", "a trash can.", "trash can", "a wall.", "wall"]
+
+
+def test_text_features_are_the_normalised_mean_of_a_names_sentences():
+    features = text_features(Echo(), ["ab", "abcd"], ("{}", "{}!!"), batch_size=8)
+    np.testing.assert_allclose(features, np.array([[1, 3], [1, 5]]) / np.sqrt([[10], [26]]), rtol=1e-6)
+
+
+def test_all_boxes_of_a_scan_are_one_batch_and_empty_ones_none():
+    model, random = Echo(), rng()
+    points = np.concatenate([shell(random, (0, 0, 0), (1, 1, 1)), shell(random, (3, 0, 0), (4, 1, 1)), [[9, 9, 9]]])
+    boxes = np.array([(0.5, 0.5, 0.5, 1, 1, 1), (6, 6, 6, 1, 1, 1), (3.5, 0.5, 0.5, 1, 1, 1), (9, 9, 9, 1, 1, 1)], "f4")
+    named = namer(model)(points.astype("f4"), Proposed(boxes, np.linspace(0, 1, 4, dtype="f4")), source="scan")
+    assert model.batches == [2], "a box with no point, and one with a single point, have no shape"
+    np.testing.assert_array_equal(named.boxes, boxes[[0, 2]])
+    np.testing.assert_array_equal(named.points, [600, 600])
+    np.testing.assert_allclose(named.objectness, [0, 2 / 3])
+    assert named.logits.shape == (2, 3)
+
+
+def test_a_box_takes_more_points_when_it_grows_and_fewer_without_the_floor(hall):
+    points = np.concatenate([hall["floor"], hall["large"]])
+    box = Proposed(np.array([(1.1, 1.5, 0.4, 1, 1, 0.8)], "f4"), np.ones(1, "f4"))
+    counts = [
+        namer(Echo(), **changes)(points, box, source="scan").points[0] for changes in ({"grow": 0.2}, {"grow": 0.0})
+    ]
+    bare = namer(Echo(), grow=0.2, without_floor=True)(points, box, source="scan").points[0]
+    assert counts[0] > counts[1] > bare
+
+
+def test_a_scan_without_any_box_has_no_detection():
+    empty = Proposed(np.empty((0, 6), "f4"), np.empty(0, "f4"))
+    named = namer(Echo())(np.zeros((3, 3), "f4"), empty, source="scan")
+    assert named.logits.shape == (0, 3) and len(judged(named).boxes) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"proposals": ("boxes",)}, "detect.proposals 'boxes': expected one of ground_truth, clusters, detr3d"),
+        ({"proposals": ("detr3d",), "weights": None}, "detect.weights: the proposals detr3d need a path"),
+        ({"proposals": ("detr3d",), "weights": "data/none.pth"}, "data/none.pth: no such file"),
+    ],
+)
+def test_proposals_that_cannot_be_made_are_one_line(changes, message):
+    with pytest.raises(InputError, match=message):
+        proposers(replace(DETECT, **changes), CPU)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty folder with the settings, the bundled backbone and the templates, in which stages run."""
+    for name in ("data/bundled", "prompts"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_scenes(dataset, *scans, classes=tuple(rooms.FURNITURE), up_axis="z"):
+    artifacts.write_scenes(artifacts.points_path(dataset), artifacts.Scenes(classes, up_axis, {"test": scans}))
+
+
+def some_rooms():
+    entry = replace(PARAMS.dataset_entry("rooms"), path=str(ROOT / "data/bundled/home_objects.h5"))
+    return read("rooms", entry).splits["test"]
+
+
+def metrics_of(dataset):
+    return json.loads(artifacts.metrics_path(dataset, "bundled").read_text())
+
+
+def edit(workplace, old, new):
+    text = (workplace / "params.yaml").read_text()
+    assert text.count(old) == 1
+    (workplace / "params.yaml").write_text(text.replace(old, new))
+
+
+def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
+    scenes = some_rooms()[:2]
+    write_scenes("rooms", *scenes)
+    detect.main("rooms", "bundled")
+    outputs = [artifacts.boxes_path("rooms", "bundled"), artifacts.metrics_path("rooms", "bundled")]
+    first = [path.read_bytes() for path in outputs]
+    found = metrics_of("rooms")
+    assert (found["task"], found["scans"]) == ("detection", 2)
+    assert found["boxes"] == sum(len(scene.labels) for scene in scenes)
+    assert found["ground_truth"]["as_set"]["map25"] > found["clusters"]["as_set"]["map25"] > 0
+    boxes, labels, scores = artifacts.read_boxes(outputs[0], proposals="ground_truth", scan="room_00")
+    assert (boxes.dtype, labels.dtype) == (np.float32, np.int64)
+    assert (np.diff(scores) <= 0).all() and {*map(tuple, boxes)} <= {*map(tuple, scenes[0].boxes)}
+    assert artifacts.read_boxes(outputs[0], proposals="detr3d", scan="room_00")[0].shape == (0, 6)
+    detect.main("rooms", "bundled")
+    assert [path.read_bytes() for path in outputs] == first
+
+
+def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
+    folder = SLICES / "scannet_train_detection_data"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder.name} in SLICES_DIR ({SLICES})")
+    entry = replace(PARAMS.dataset_entry("scannet"), path=str(folder))
+    artifacts.write_scenes(artifacts.points_path("scannet"), read("scannet", entry))
+    detect.main("scannet", "bundled")
+    found = metrics_of("scannet")
+    assert (found["scans"], found["classes"], found["boxes"]) == (1, 18, 27)
+    assert found["ground_truth"]["as_set"]["map25"] > 0 and "clusters" in found
+
+
+def test_3detr_runs_by_its_weights_alone(workplace):
+    path = saved(workplace, official())
+    edit(workplace, "  weights: null", f"  weights: {path}")
+    write_scenes("rooms", some_rooms()[0])
+    edit(workplace, "network_points: 40000", "network_points: 2000")
+    detect.main("rooms", "bundled")
+    found = metrics_of("rooms")
+    assert {"map25", "map50", "ar25", "ar50", "per_class"} <= set(found["detr3d"]["without_minimum_points"])
+    checkpoint = official()
+    del checkpoint["model"]["pos_embedding.gauss_B"]
+    saved(workplace, checkpoint)
+    with pytest.raises(InputError, match="checkpoint.pth: key 'pos_embedding.gauss_B' missing"):
+        detect.main("rooms", "bundled")
+
+
+def scan(*, points=((0, 0, 0), (1, 1, 1)), boxes=((0, 0, 0, 1, 1, 1),), labels=(0,)):
+    return artifacts.Scene(
+        "scan",
+        np.array(points, "f4").reshape(-1, 3),
+        np.array(boxes, "f4").reshape(-1, 6),
+        np.array(labels, np.int64),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (scan(points=()), {}, "data/points/rooms.h5: test/scan: 0 points, z up; expected some, and z up"),
+        (scan(), {"up_axis": "y"}, "data/points/rooms.h5: test/scan: 2 points, y up; expected some, and z up"),
+        (scan(boxes=((0, 0, 0, 1, -1, 1),)), {}, "box 0 has size .*, expected .* no negative size"),
+        (scan(labels=(7,)), {"classes": ("chair",)}, "truth of scan 0: class 7 to 7, expected 0 to 0"),
+    ],
+)
+def test_a_bad_scan_is_one_line_and_leaves_no_table(content, options, message, workplace):
+    write_scenes("rooms", content, **options)
+    with pytest.raises(InputError, match=message):
+        detect.main("rooms", "bundled")
+    assert not artifacts.metrics_path("rooms", "bundled").exists()
+    assert not artifacts.boxes_path("rooms", "bundled").exists()
+
+
+def test_missing_templates_are_one_line(workplace):
+    edit(workplace, "  templates: simple", "  templates: fancy")
+    write_scenes("rooms", scan())
+    with pytest.raises(InputError, match="prompts/templates/fancy.txt: no such file"):
+        detect.main("rooms", "bundled")

@@ -1,0 +1,154 @@
+"""ScanNet's reader on both layouts: boxes and splits come out as written, and a bad file is one line."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from stages import settings
+from stages.artifacts import Scenes
+from stages.datasets import read, scannet
+from stages.errors import InputError
+
+SLICES = Path(os.environ.get("SLICES_DIR", Path(__file__).parents[2] / "shared/data"))
+CLASSES = tuple(scannet.CLASSES.values())
+ENTRY = settings.load(str(Path(__file__).parents[1] / "params.yaml")).dataset_entry("scannet")
+BOXES = np.array([[0, 0, 0.5, 1, 1, 1, 5], [1, 1, 0.5, 1, 2, 1, 39], [2, 2, 1, 1, 1, 2, 40]], float)
+
+
+def write_prepared(folder, name, *, points=None, boxes=BOXES):
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    np.save(folder / f"{name}_vert.npy", rng.random((50, 6), "f4") if points is None else points)
+    np.save(folder / f"{name}_bbox.npy", boxes)
+
+
+def write_raw(root, name, *, label="office chair", alignment="1 0 0 2 0 1 0 0 0 0 1 0 0 0 0 1", segments=(0, 0, 1, 1)):
+    """Four vertices in two segments, of which segment 1 is an object; everything moves by 2 m along x."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 3, 2]], float)
+    trimesh.Trimesh(vertices, [[0, 1, 2], [1, 2, 3]], process=False).export(folder / f"{name}_vh_clean_2.ply")
+    (folder / f"{name}_vh_clean_2.0.010000.segs.json").write_text(json.dumps({"segIndices": list(segments)}))
+    (folder / f"{name}.aggregation.json").write_text(
+        json.dumps({"segGroups": [{"objectId": 0, "label": label, "segments": [1]}]})
+    )
+    (folder / f"{name}.txt").write_text(f"axisAlignment = {alignment}\nnumColorFrames = 1\n")
+    (root / scannet.LABELS).write_text(
+        "id\traw_category\tnyu40id\n1\toffice chair\t5\n2\twall\t1\n3\tceiling fan\t40\n4\tnew thing\t41\n"
+    )
+
+
+def test_prepared_scans_keep_the_boxes_of_the_18_classes(tmp_path):
+    write_prepared(tmp_path, "scene0001_00")
+    scenes = scannet.read(tmp_path, ENTRY)
+    (scan,) = scenes.splits["test"]
+    assert scenes.classes == CLASSES and len(CLASSES) == 18 and scenes.up_axis == "z"
+    np.testing.assert_array_equal(scan.labels, [CLASSES.index("chair"), CLASSES.index("garbage_bin")])
+    np.testing.assert_array_equal(scan.boxes, BOXES[:2, :6].astype("f4"))
+    np.testing.assert_array_equal(scan.points, np.random.default_rng(0).random((50, 6), "f4")[:, :3])
+
+
+@pytest.mark.parametrize("place", [".", "../meta_data"])
+def test_the_list_files_give_the_splits(place, tmp_path):
+    folder = tmp_path / "scans"
+    for name in ("scene0000_00", "scene0001_00", "scene0002_00"):
+        write_prepared(folder, name)
+    (folder / place).mkdir(exist_ok=True)
+    (folder / place / "scannetv2_train.txt").write_text("scene0001_00\nscene0500_00\n")
+    (folder / place / "scannetv2_val.txt").write_text("scene0000_00\n")
+    names = {split: [scan.name for scan in scans] for split, scans in scannet.read(folder, ENTRY).splits.items()}
+    assert names == {"train": ["scene0001_00"], "test": ["scene0000_00"]}
+
+
+def test_lists_that_name_no_scan_are_one_line(tmp_path):
+    write_prepared(tmp_path, "scene0000_00")
+    (tmp_path / "scannetv2_val.txt").write_text("scene0500_00\n")
+    with pytest.raises(InputError, match=r"no scan that scannetv2_train.txt or scannetv2_val.txt names"):
+        scannet.read(tmp_path, ENTRY)
+
+
+def test_raw_scans_are_aligned_and_their_objects_enclosed(tmp_path):
+    write_raw(tmp_path, "scene0000_00")
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["test"]
+    np.testing.assert_allclose(scan.points, [[2, 0, 0], [3, 0, 0], [3, 1, 0], [3, 3, 2]])
+    np.testing.assert_allclose(scan.boxes, [[3, 2, 1, 0, 2, 2]])
+    assert CLASSES[scan.labels[0]] == "chair"
+
+
+def test_a_raw_object_of_another_class_is_dropped(tmp_path):
+    write_raw(tmp_path, "scene0000_00", label="ceiling fan")
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["test"]
+    assert scan.boxes.shape == (0, 6) and scan.labels.shape == (0,)
+
+
+def test_a_large_scan_is_thinned_the_same_way_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(scannet, "MOST_POINTS", 20)
+    write_prepared(tmp_path, "scene0000_00")
+    first, again = (scannet.read(tmp_path, ENTRY).splits["test"][0].points for _ in range(2))
+    assert first.shape == (20, 3)
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": np.empty((0, 6), "f4")}, "scene0000_00_vert.npy: no points"),
+        ({"points": np.full((4, 6), np.nan, "f4")}, "scene0000_00_vert.npy: has values that are not finite"),
+        ({"points": np.zeros((4, 2), "f4")}, r"scene0000_00_vert.npy: shape \[4, 2\], expected \[N, 3 or more\]"),
+        ({"boxes": np.zeros((4, 6))}, r"scene0000_00_bbox.npy: shape \[4, 6\], expected \[N, 7 or more\]"),
+        ({"boxes": BOXES * [1, 1, 1, -1, 1, 1, 1]}, r"scene0000_00_bbox.npy: box 0 is .*no size below 0"),
+        ({"boxes": BOXES + [0, 0, 0, 0, 0, 0, 1]}, "scene0000_00_bbox.npy: nyu40 id 41, expected a whole number"),
+        ({"boxes": BOXES + [0, 0, 0, 0, 0, 0, 0.5]}, "scene0000_00_bbox.npy: nyu40 id 5.5, expected a whole number"),
+    ],
+)
+def test_a_bad_prepared_scan_is_one_line(changes, message, tmp_path):
+    write_prepared(tmp_path, "scene0000_00", **changes)
+    with pytest.raises(InputError, match=message):
+        scannet.read(tmp_path, ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": "throne"}, "aggregation.json: label 'throne' has no nyu40 id"),
+        ({"label": "new thing"}, "aggregation.json: nyu40 id 41"),
+        ({"alignment": "1 0 0"}, "scene0000_00.txt: expected a line 'axisAlignment = ' with 16 numbers"),
+        ({"segments": (0, 1)}, "4 vertices, but its segs.json has 2 segIndices"),
+    ],
+)
+def test_a_bad_raw_scan_is_one_line(changes, message, tmp_path):
+    write_raw(tmp_path, "scene0000_00", **changes)
+    with pytest.raises(InputError, match=message):
+        scannet.read(tmp_path, ENTRY)
+
+
+@pytest.mark.parametrize("missing", ["scene0000_00.txt", "scene0000_00.aggregation.json", scannet.LABELS])
+def test_a_missing_raw_file_is_named(missing, tmp_path):
+    write_raw(tmp_path, "scene0000_00")
+    next(tmp_path.rglob(missing)).unlink()
+    with pytest.raises(InputError, match=missing):
+        scannet.read(tmp_path, ENTRY)
+
+
+def test_a_damaged_mesh_and_a_folder_without_scans_are_one_line(tmp_path):
+    with pytest.raises(InputError, match="no scan, expected <scan>_vert.npy or"):
+        scannet.read(tmp_path, ENTRY)
+    write_raw(tmp_path, "scene0000_00")
+    (tmp_path / "scene0000_00/scene0000_00_vh_clean_2.ply").write_text("not a mesh")
+    with pytest.raises(InputError, match="scene0000_00_vh_clean_2.ply: not a readable PLY file"):
+        scannet.read(tmp_path, ENTRY)
+
+
+def test_the_official_slice_reads_whole():
+    folder = SLICES / "scannet_train_detection_data"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder.name} in SLICES_DIR ({SLICES})")
+    entry = settings.Dataset(reader="scannet", path=str(folder), up_axis="z", licence="signed terms")
+    scenes = read("scannet", entry)
+    assert isinstance(scenes, Scenes)
+    boxes = {scan.name: len(scan.boxes) for scan in scenes.splits["test"]}
+    assert boxes["scene0000_00"] == 27
