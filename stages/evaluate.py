@@ -4,14 +4,16 @@ import numpy as np
 
 from stages import artifacts, settings
 from stages.errors import InputError, run_stage
+from stages.fewshot.evaluation import few_shot
 from stages.zeroshot import average_prompts, class_features
-from stages.zeroshot.evaluation import Classifier, Outcome, classify, judge
+from stages.zeroshot.classifier import prompt_ids
+from stages.zeroshot.evaluation import Classifier, by_sentences, classify, judge, single_views
 
 ZERO_SHOT = {"shots": 0, "seed": 0}
 
 
 def main(dataset: str, backbone: str) -> None:
-    """Score every protocol on the evaluated split; write data/predictions/... and reports/metrics/..."""
+    """Score every protocol on the evaluated split; write its predictions, metrics and confusions."""
     params = settings.load()
     features = artifacts.read_features(artifacts.features_path(dataset, backbone), params.evaluate.split)
     prompts = artifacts.read_prompts(artifacts.prompts_path(dataset, backbone))
@@ -21,8 +23,27 @@ def main(dataset: str, backbone: str) -> None:
         for name, found in searched.items()
     }
     outcomes = {name: classify(features, classifier) for name, classifier in classifiers.items()}
+    baseline = params.evaluate.baseline
     metrics = judge(outcomes, features.labels, classes=len(features.classes), evaluate=params.evaluate)
-    artifacts.write_predictions(artifacts.predictions_path(dataset, backbone), _columns(outcomes, features.labels))
+    metrics["views"] = single_views(features, classifiers[baseline].text)
+    metrics["sentences"] = {
+        name: by_sentences(features, prompts, prompt_ids(prompts, prompt_set=name, class_names=features.classes))
+        for name in sorted(set(params.evaluate.protocols.values()))
+    }
+    names = np.array(features.classes)
+    confusions = {"actual": names[features.labels], "predicted": names[outcomes[baseline].ranked[:, 0]]}
+    artifacts.write_csv(artifacts.confusions_path(dataset, backbone), confusions)
+    columns = [
+        artifacts.prediction_columns(features.labels, outcome.ranked, outcome.scores, method=name, **ZERO_SHOT)
+        for name, outcome in outcomes.items()
+    ]
+    artifacts.write_predictions(artifacts.predictions_path(dataset, backbone), artifacts.stacked(columns))
+    folder = artifacts.few_shot_path(dataset, backbone)
+    metrics["few_shot"] = few_shot(
+        artifacts.read_predictions(folder / "predictions.parquet"),
+        artifacts.read_epochs(folder / "epochs.parquet"),
+        evaluate=params.evaluate,
+    )
     artifacts.write_json(artifacts.metrics_path(dataset, backbone), metrics)
 
 
@@ -41,25 +62,6 @@ def _averaged(
         name: Classifier(class_features(prompts, prompt_set=prompt_set, class_names=features.classes), view_weights)
         for name, prompt_set in evaluate.protocols.items()
     }
-
-
-def _columns(outcomes: dict[str, Outcome], labels: np.ndarray) -> dict[str, np.ndarray]:
-    """The prediction table: samples by rank, one protocol after the other."""
-    tables = []
-    for name, outcome in outcomes.items():
-        samples, ranks = outcome.ranked.shape
-        constant = {"method": name, **ZERO_SHOT}
-        tables.append(
-            {
-                "sample": np.repeat(np.arange(samples), ranks),
-                "label": np.repeat(labels, ranks),
-                **{key: np.full(samples * ranks, value) for key, value in constant.items()},
-                "rank": np.tile(np.arange(ranks), samples),
-                "predicted": outcome.ranked.ravel(),
-                "score": outcome.scores.ravel(),
-            }
-        )
-    return {name: np.concatenate([table[name] for table in tables]) for name in artifacts.PREDICTION_COLUMNS}
 
 
 if __name__ == "__main__":

@@ -31,17 +31,24 @@ class Projected(NamedTuple):
     visible: Tensor
 
 
-def render(points: Tensor | Sequence[Tensor], projection: Projection, *, weights: Tensor | None = None) -> Tensor:
+def render(
+    points: Tensor | Sequence[Tensor],
+    projection: Projection,
+    *,
+    weights: Tensor | None = None,
+    refine: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Depth maps f4 [N, V, R, R] of clouds [N, P, 3 or more] or a sequence of [P, 3 or more], on their device.
 
-    `weights` [K_depth, K_row, K_column] replaces the projection's kernel; gradients flow to it (and to it alone, since
-    cells are whole numbers). They need not sum to 1: the map is divided by its maximum. Raises InputError for a method
-    other than v2, or a cloud that has no extent.
+    `weights` [K_depth, K_row, K_column] replaces the projection's kernel, and `refine` makes another grid of the
+    smoothed one [B, D, R, R]; gradients flow to both (and to them alone, since cells are whole numbers). The values may
+    have any scale: the map is divided by its maximum. Raises InputError for a method other than v2, or a cloud that has
+    no extent.
     """
     if not isinstance(points, Tensor):
-        return torch.cat([render(cloud[None], projection, weights=weights) for cloud in points])
+        return torch.cat([render(cloud[None], projection, weights=weights, refine=refine) for cloud in points])
     _check(points, projection)
-    return torch.cat([_render(chunk, projection, weights) for chunk in _chunks(points, projection)])
+    return torch.cat([_render(chunk, projection, weights, refine) for chunk in _chunks(points, projection)])
 
 
 def project(points: Tensor, projection: Projection, *, weights: Tensor | None = None) -> Projected:
@@ -80,19 +87,43 @@ def densify(cells: Tensor, stored: Tensor, projection: Projection) -> Tensor:
         order = torch.arange(stored.shape[1], device=stored.device).expand_as(voxel)
         last = torch.zeros_like(grid, dtype=torch.long).scatter_reduce_(1, voxel, order, "amax", include_self=True)
         stored = stored.gather(1, last.gather(1, voxel))
-    grid = grid.scatter_reduce(1, voxel, stored, "amax").view(-1, 1, depth, size, size)
-    for axis in range(3):
-        window, padding = [1, 1, 1], [0, 0, 0]
-        window[axis], padding[axis] = projection.densify_window[axis], projection.densify_padding[axis]
-        if window[axis] > 1:
-            grid = F.max_pool3d(grid, window, stride=1, padding=padding)
-    return grid[:, 0]
+    grid = grid.scatter_reduce(1, voxel, stored, "amax").view(-1, depth, size, size)
+    for axis, (window, padding) in enumerate(
+        zip(projection.densify_window, projection.densify_padding, strict=True), start=1
+    ):
+        grid = _largest(_padded(grid, axis, padding), axis, window)
+    return grid
 
 
 def smooth(grid: Tensor, weights: Tensor) -> Tensor:
     """Grid [B, D, R, R] convolved with weights [K_depth, K_row, K_column], odd, padded with 0."""
-    kernel = weights.to(grid.dtype)[None, None]
-    return F.conv3d(grid[:, None], kernel, padding=tuple(width // 2 for width in weights.shape))[:, 0]
+    kernel = weights.to(grid.dtype)
+    if kernel.numel() > max(kernel.shape):
+        return F.conv3d(grid[:, None], kernel[None, None], padding=tuple(width // 2 for width in kernel.shape))[:, 0]
+    axis = 1 + kernel.shape.index(kernel.numel()) if kernel.numel() > 1 else 1
+    return _convolved(grid, axis, kernel.flatten())
+
+
+def _convolved(grid: Tensor, axis: int, taps: Tensor) -> Tensor:
+    """A grid convolved along one axis, by sums of shifted grids: on a CPU ten times as fast as `conv3d`."""
+    padded, length = _padded(grid, axis, len(taps) // 2), grid.shape[axis]
+    return sum(tap * padded.narrow(axis, start, length) for start, tap in enumerate(taps))
+
+
+def _largest(grid: Tensor, axis: int, window: int) -> Tensor:
+    """The maximum of every `window` neighbours along an axis, from maxima of 2, 4, 8 ..."""
+    reach = 1
+    while reach < window:
+        step = min(reach, window - reach)
+        length = grid.shape[axis] - step
+        grid = torch.maximum(grid.narrow(axis, 0, length), grid.narrow(axis, step, length))
+        reach += step
+    return grid
+
+
+def _padded(grid: Tensor, axis: int, padding: int) -> Tensor:
+    """A grid [B, D, R, R] with `padding` zeros, which are empty, at both ends of an axis."""
+    return F.pad(grid, (0, 0) * (3 - axis) + (padding, padding)) if padding else grid
 
 
 def squeeze(grid: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,10 +160,12 @@ def _smoother(projection: Projection, weights: Tensor | None, device: torch.devi
     return apply
 
 
-def _render(points: Tensor, projection: Projection, weights: Tensor | None) -> Tensor:
+def _render(
+    points: Tensor, projection: Projection, weights: Tensor | None, refine: Callable[[Tensor], Tensor] | None
+) -> Tensor:
     cells, stored = quantise(points, projection)
-    grid = densify(cells.flatten(0, 1), stored.flatten(0, 1), projection)
-    white, _ = squeeze(_smoother(projection, weights, points.device)(grid))
+    grid = _smoother(projection, weights, points.device)(densify(cells.flatten(0, 1), stored.flatten(0, 1), projection))
+    white, _ = squeeze(refine(grid) if refine else grid)
     return _polarity(crop(white, projection), projection).unflatten(0, stored.shape[:2])
 
 

@@ -1,30 +1,45 @@
-"""A set of DVC experiments -> a table: one row an experiment, from what `dvc exp show --csv` printed."""
+"""A sweep of one parameter (reports/experiments/<name>.csv, written by `stages.sweep`) as our figures by value."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from stages.errors import InputError
-from stages.reporting.tables import markdown, marked, ordered_protocols
+from stages.reporting.classification import AFTER, HONEST
+from stages.reporting.comparison import Figures, Key
 
-TOP1 = ".top1"
+COLUMNS = ("value", "dataset", "backbone", "protocol", "top1", "seconds")
+SHOWN = {"search_train": HONEST, "search_test": AFTER}
+Before = Callable[[str], str | None]
 
 
-def experiment_table(text: str, *, param: str, protocols: Sequence[str]) -> str:
-    """A row per value of `param` and the top-1 of every protocol, of the experiments listed in CSV `text`.
+def sweep_figures(text: str, *, source: str, before: Before) -> dict[Key, Figures]:
+    """Top-1 in percent before the searches and after, and seconds, by (dataset, backbone, value).
 
-    InputError when a column is missing, or the experiments have one value twice or none.
+    `before` names the protocol that stands before them under a value, None where there is none.
+    InputError when `source` has other columns, or no row of a protocol for some value.
     """
-    rows = [row for row in csv.DictReader(io.StringIO(text)) if row.get("Experiment")]
-    names = [column.removesuffix(TOP1) for column in (rows[0] if rows else ()) if column.endswith(TOP1)]
-    if not rows or param not in rows[0] or not set(protocols) <= set(names):
-        raise InputError(f"experiments of {param}: no rows with that column and {TOP1} of every protocol")
-    values = [row[param] for row in rows]
-    if not all(values) or len(set(values)) < len(values):
-        raise InputError(f"experiments of {param}: values {', '.join(values)}, expected every one once")
-    columns = ordered_protocols(names, first=protocols)
-    cells = [
-        (row[param], *(f"{float(row[name + TOP1]):.2f}" for name in columns))
-        for row in sorted(rows, key=lambda row: row[param])
-    ]
-    return markdown((f"{param}, top-1 %", *map(marked, columns)), cells, numeric_from=1)
+    reader = csv.DictReader(io.StringIO(text))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise InputError(f"{source}: columns {reader.fieldnames}, expected {', '.join(COLUMNS)}")
+    figures: dict[Key, Figures] = {}
+    for row in reader:
+        found = figures.setdefault((row["dataset"], row["backbone"], row["value"]), {})
+        shown = _shown(row["value"], before)
+        if row["protocol"] in shown:
+            found[shown[row["protocol"]]] = float(row["top1"])
+            if row["protocol"] == "search_test":
+                found["seconds"] = float(row["seconds"])
+    for key, found in figures.items():
+        missing = set(_shown(key[-1], before).values()) - set(found)
+        if missing:
+            raise InputError(f"{source}: {', '.join(key)}: no row for {sorted(missing)[0]}")
+    if not figures:
+        raise InputError(f"{source}: no rows, expected one a value and protocol")
+    return figures
+
+
+def _shown(value: str, before: Before) -> dict[str, str]:
+    """The column of every protocol that is shown under `value`."""
+    protocol = before(value)
+    return SHOWN if protocol is None else {protocol: "before", **SHOWN}

@@ -1,7 +1,7 @@
 """Figures with one fixed style; nothing here touches the screen."""
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages.projection.kernels import KERNELS, kernel_weights
+from stages.reporting.page import Picture
 
 STYLE = {"font.size": 9, "axes.titlesize": 9, "figure.facecolor": "white", "svg.hashsalt": "depth maps"}
 INK, ACCENT, MUTED = "#1f2933", "#2563a8", "#c3cdd6"
@@ -34,8 +35,11 @@ def sheet_figure(depth: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Depth maps [N, V, R, R] of N objects, one object a row, named by their classes [N]."""
     objects, views = depth.shape[:2]
     with rc_context(STYLE):
-        figure = Figure(figsize=(1.05 * views + 0.9, 1.05 * objects + 0.2), layout="constrained")
-        axes = figure.subplots(objects, views, squeeze=False)
+        width, height = 1.05 * views + 0.9, 1.05 * objects + 0.2
+        figure = Figure(figsize=(width, height))
+        # placed by hand: matplotlib takes seconds to find a layout of so many axes
+        place = {"left": 0.88 / width, "right": 0.995, "bottom": 0.01, "top": 1 - 0.2 / height}
+        axes = figure.subplots(objects, views, squeeze=False, gridspec_kw=place | {"wspace": 0.06, "hspace": 0.06})
         for row, (maps, name) in enumerate(zip(depth, class_names, strict=True)):
             _draw_maps(axes[row], maps, titles=[f"view {view}" if row == 0 else "" for view in range(views)])
             axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
@@ -98,9 +102,16 @@ def kernels_figure(names: Sequence[str], *, window: int = 9, sigma: float = 2.0)
         return figure
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG without time or version in it."""
-    figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
+def picture(name: str, figure: Figure, caption: str) -> Picture:
+    """The figure as the page shows it; its caption is also what stands for it where it cannot be seen."""
+    return Picture(name, png(figure), alt=caption, caption=caption)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG without time or version in it."""
+    out = io.BytesIO()
+    figure.savefig(out, dpi=130, format="png", metadata={"Software": None})
+    return out.getvalue()
 
 
 def _draw_cloud(axes: Axes, points: np.ndarray) -> None:

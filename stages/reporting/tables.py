@@ -1,80 +1,95 @@
-"""Tables in Markdown."""
+"""A table of the report and the three forms it is written in: Markdown, CSV and LaTeX (booktabs)."""
 
-from collections.abc import Iterable, Sequence
+import csv
+import io
+from dataclasses import dataclass, replace
 
-HEADER = (
-    "dataset",
-    "backbone",
-    "protocol",
-    "labels read",
-    "top-1 %",
-    "95 % interval",
-    "top-5 %",
-    "class mean %",
-    "p against {}",
-    "samples",
-    "chance %",
-)
-LABELS_READ = {"search_train": "train", "search_test": "test"}
-ORACLES = ("search_test",)
 DAGGER = "\N{DAGGER}"
+ORACLE_NOTE = f"{DAGGER} saw the labels it is scored on: an upper bound, not a result."
+_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    DAGGER: r"$\dagger$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "<": r"$<$",
+    ">": r"$>$",
+}
 
 
-def classification_table(runs: dict[tuple[str, str], dict], *, protocols: Sequence[str], baseline: str) -> str:
-    """One row per (dataset, backbone) and protocol, from their metrics: accuracies in percent, over all classes.
+@dataclass(frozen=True)
+class Table:
+    """Cells as they are shown, row by row under `header`; columns from `numeric_from` on hold numbers."""
 
-    The protocols of `protocols` come first, in that order, then the searched ones; an oracle bears a dagger.
-    """
-    rows = [
-        _row(dataset, backbone, protocol, metrics, baseline=baseline)
-        for (dataset, backbone), metrics in runs.items()
-        for protocol in ordered_protocols(
-            (name for name, figures in metrics.items() if isinstance(figures, dict)), first=protocols
-        )
+    name: str
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric_from: int
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(f"table {self.name}: a row of {len(row)} cells under {len(self.header)} columns")
+
+    def without_empty_columns(self) -> "Table":
+        """The same without the columns of numbers that have a value in no row."""
+        filled = [at for at in range(len(self.header)) if at < self.numeric_from or any(row[at] for row in self.rows)]
+        header, *rows = (tuple(row[at] for at in filled) for row in (self.header, *self.rows))
+        return replace(self, header=header, rows=tuple(rows))
+
+
+def markdown(table: Table) -> str:
+    """The table and its notes in Markdown; numbers stand right."""
+    rule = ["---" if column < table.numeric_from else "---:" for column in range(len(table.header))]
+    lines = ["| " + " | ".join(cells) + " |\n" for cells in (table.header, rule, *table.rows)]
+    return "".join(lines) + "".join(f"\n{note}\n" for note in table.notes)
+
+
+def as_csv(table: Table) -> str:
+    """The cells as CSV, header first; notes are left out."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows((table.header, *table.rows))
+    return out.getvalue()
+
+
+def latex(table: Table) -> str:
+    """The table as a LaTeX `table` for the package booktabs; the notes follow the cells."""
+    columns = "l" * table.numeric_from + "r" * (len(table.header) - table.numeric_from)
+    rows = [" & ".join(map(_escaped, cells)) + r" \\" for cells in (table.header, *table.rows)]
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escaped(table.title)}}}",
+        rf"\label{{tab:{table.name}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        rows[0],
+        r"\midrule",
+        *rows[1:],
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par {_escaped(note)}" for note in table.notes),
+        r"\end{table}",
     ]
-    header = [title.format(baseline) for title in HEADER]
-    leakage = "".join(
-        f"\nLeakage on {dataset} with {backbone} (search_test less search_train): {metrics['leakage']:+.2f} points.\n"
-        for (dataset, backbone), metrics in runs.items()
-    )
-    return (
-        markdown(header, rows, numeric_from=4)
-        + leakage
-        + (f"\n{DAGGER} saw the labels it is scored on: an upper bound, not a result.\n")
-    )
+    return "\n".join(lines) + "\n"
 
 
-def ordered_protocols(names: Iterable[str], *, first: Sequence[str]) -> list[str]:
-    """Protocol names: those of `first` in that order, then the searched ones by name, oracles last."""
-    searched = [name for name in names if name not in first]
-    return [*first, *sorted(searched, key=lambda name: (name in ORACLES, name))]
+FORMATS = {"md": markdown, "csv": as_csv, "tex": latex}
 
 
-def marked(protocol: str) -> str:
-    """The protocol's name as a table shows it: with a dagger when it saw the labels it is scored on."""
-    return f"{protocol} {DAGGER}" if protocol in ORACLES else protocol
+def number(value: float | None, *, digits: int = 2, sign: bool = False) -> str:
+    """A figure as a cell; None is an empty one."""
+    return "" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, numeric_from: int) -> str:
-    """A Markdown table; columns from `numeric_from` on are aligned right."""
-    rule = ["---" if column < numeric_from else "---:" for column in range(len(header))]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in (header, rule, *rows))
+def marked(name: str, *, oracle: bool) -> str:
+    """A name as a table shows it: with a dagger when it saw the labels it is scored on."""
+    return f"{name} {DAGGER}" if oracle else name
 
 
-def _row(dataset: str, backbone: str, protocol: str, metrics: dict, *, baseline: str) -> tuple[str, ...]:
-    figures = metrics[protocol]
-    accuracies = [f"{figures[name]:.2f}" for name in ("top1", "top5", "mean_class_accuracy")]
-    interval = f"{figures['top1_low']:.1f} to {figures['top1_high']:.1f}"
-    p = "" if protocol == baseline else f"{figures['mcnemar_p']:.3f}"
-    return (
-        dataset,
-        backbone,
-        marked(protocol),
-        LABELS_READ.get(protocol, "none"),
-        accuracies[0],
-        interval,
-        *accuracies[1:],
-        p,
-        str(metrics["samples"]),
-        f"{100 / metrics['classes']:.1f}",
-    )
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)

@@ -11,6 +11,14 @@ from stages.errors import InputError
 def class_features(prompts: Prompts, *, prompt_set: str, class_names: tuple[str, ...]) -> np.ndarray:
     """Text features f4 [C, D]: a class's prompts of `prompt_set` are averaged and normalised again.
 
+    Raises InputError as `prompt_ids` does.
+    """
+    return average_prompts(prompts, prompt_ids(prompts, prompt_set=prompt_set, class_names=class_names))
+
+
+def prompt_ids(prompts: Prompts, *, prompt_set: str, class_names: tuple[str, ...]) -> list[list[int]]:
+    """Ids of each class's prompts [C][...] in `prompt_set`, in their order.
+
     InputError when a class has no prompt in the set, or the prompts were made for other classes.
     """
     rows = np.flatnonzero([name == prompt_set for name in prompts.sets])
@@ -26,7 +34,7 @@ def class_features(prompts: Prompts, *, prompt_set: str, class_names: tuple[str,
     empty = [name for name, ids in zip(class_names, chosen, strict=True) if not ids]
     if empty:
         raise InputError(f"prompt set '{prompt_set}': no prompt for class '{empty[0]}'")
-    return average_prompts(prompts, chosen)
+    return chosen
 
 
 def average_prompts(prompts: Prompts, chosen: Sequence[Sequence[int]]) -> np.ndarray:

@@ -1,12 +1,14 @@
 """What a protocol's classifier scores on labelled features: ranked classes and figures of merit."""
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts import Features
+from stages.artifacts import Features, Prompts
 from stages.settings import Evaluate
-from stages.zeroshot.classifier import class_logits, rank_classes
+from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
 from stages.zeroshot.scores import (
     bootstrap_interval,
     mcnemar,
@@ -47,6 +49,27 @@ def judge(outcomes: dict[str, Outcome], labels: np.ndarray, *, classes: int, eva
     figures = {name: _figures(outcome, labels, baseline, evaluate) for name, outcome in outcomes.items()}
     leakage = round(figures["search_test"]["top1"] - figures["search_train"]["top1"], 2)
     return {"samples": len(labels), "classes": classes, "leakage": leakage, **figures}
+
+
+def single_views(features: Features, text: np.ndarray) -> dict[str, float]:
+    """Top-1 in percent of every view alone, by its number, with text features f4 [C, D]."""
+    views = np.eye(features.features.shape[1])
+    return {str(v): _top1(features, Classifier(text, alone)) for v, alone in enumerate(views)}
+
+
+def by_sentences(features: Features, prompts: Prompts, chosen: Sequence[Sequence[int]]) -> dict[str, float]:
+    """Top-1 in percent with the first 1, 2, 4, ... and all of each class's prompts, by ids in `chosen` [C][...]."""
+    views = features.features.shape[1]
+    equal, most = np.full(views, 1 / views), max(map(len, chosen))
+    counts = [*itertools.takewhile(lambda count: count < most, (2**n for n in itertools.count())), most]
+    return {
+        str(count): _top1(features, Classifier(average_prompts(prompts, [ids[:count] for ids in chosen]), equal))
+        for count in counts
+    }
+
+
+def _top1(features: Features, classifier: Classifier) -> float:
+    return round(100 * float((classify(features, classifier).ranked[:, 0] == features.labels).mean()), 2)
 
 
 def _figures(outcome: Outcome, labels: np.ndarray, baseline: np.ndarray, evaluate: Evaluate) -> dict[str, float]:

@@ -23,10 +23,12 @@ def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray) -> float:
 def bootstrap_interval(hits: np.ndarray, *, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of `hits` [N] (Efron 1979): `samples` redraws of N with replacement.
 
-    The mean of N draws from 0/1 hits is a binomial count over N, so each redraw is one binomial number.
+    Hits are 0, 1 or, as means of several runs, in between. A redraw is one multinomial draw of how often each value
+    that occurs is met.
     """
-    means = np.random.default_rng(seed).binomial(len(hits), hits.mean(), size=samples) / len(hits)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    values, counts = np.unique(-hits.astype(np.float64), return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(hits), counts / len(hits), size=samples)
+    low, high = np.quantile(drawn @ -values / len(hits), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -1,15 +1,45 @@
-"""How the benchmarks take their times."""
+"""How the benchmarks take their times, and where they note them for the report."""
 
+import csv
+import os
+import re
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+from stages.reporting.behind import SPEED_COLUMNS
+
+ROOT = Path(__file__).parents[2]
+SPEED = ROOT / "reports/experiments/speed.csv"
 
 
 def best_seconds(work: Callable[[], object], repeats: int) -> float:
     """Shortest of `repeats` wall-clock times, after one call that warms up."""
     work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(seconds(work) for _ in range(repeats))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall-clock time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def note(what: str, *, plain: float, ours: float, unit: str) -> None:
+    """Put one comparison into reports/experiments/speed.csv, in place of what stood there of it."""
+    rows = {row["what"]: row for row in csv.DictReader(SPEED.open())} if SPEED.is_file() else {}
+    command = f"python {Path(sys.argv[0]).resolve().relative_to(ROOT)}"
+    values = (what, f"{plain:.4g}", f"{ours:.4g}", unit, command, machine())
+    rows[what] = dict(zip(SPEED_COLUMNS, values, strict=True))
+    with SPEED.open("w", newline="") as file:
+        writer = csv.DictWriter(file, SPEED_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows[name] for name in sorted(rows))
+
+
+def machine() -> str:
+    """Number and name of this machine's cores."""
+    name = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    return f"{os.cpu_count()} cores of {name[1] if name else 'an unknown processor'}"

@@ -1,0 +1,62 @@
+"""The report as one HTML file that needs nothing else: tables, figures and the parameters behind them."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from stages.reporting.tables import DAGGER, Table
+
+TEMPLATE = "page.html.j2"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One PNG, its name as a file, and the words that stand for it and under it."""
+
+    name: str
+    png: bytes
+    alt: str
+    caption: str
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URL."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page: what it shows, the command that makes it, its tables and pictures."""
+
+    name: str
+    title: str
+    text: str
+    command: str
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = field(default=())
+
+
+def page(sections: Sequence[Section], *, title: str, summary: str, weights: Table, parameters: str) -> str:
+    """The whole page; `weights` says what was loaded for each backbone, `parameters` is params.yaml as it was read."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["rich"] = _rich
+    return environment.get_template(TEMPLATE).render(
+        title=title, summary=summary, sections=sections, weights=weights, parameters=parameters
+    )
+
+
+def _rich(text: str) -> Markup:
+    """Words in backticks as code, and a dagger that stays in the line of its word."""
+    escaped = str(escape(text)).replace(f" {DAGGER}", f"\N{NO-BREAK SPACE}{DAGGER}")
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escaped))

@@ -1,0 +1,104 @@
+"""Figures of the literature (reports/published.yaml), read strictly: what stands beside ours and where it is from."""
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from stages.errors import InputError, first_problem
+from stages.settings import section
+
+
+@section
+class Accuracy:
+    """Zero-shot or few-shot accuracy in percent, before and after prompt search; absent keys do not apply."""
+
+    source: str
+    backbone: str
+    dataset: str = "modelnet40"
+    kernel: str | None = None
+    method: str | None = None
+    shots: int | None = None
+    before: float | None = None
+    after: float
+
+
+@section
+class PartFigures:
+    """Accuracy and mean IoU of one ShapeNetPart category in percent."""
+
+    source: str
+    category: str
+    accuracy: float
+    iou: float
+
+
+@section
+class TextInput:
+    """Accuracy in percent and seconds of search with one kind of sentences; `set` is our prompt set of that kind."""
+
+    source: str
+    method: str
+    set: str | None = None
+    accuracy: float
+    seconds: float
+
+
+@section
+class Boxes:
+    """Mean average precision in percent at IoU 0.25 and 0.5."""
+
+    source: str
+    method: str
+    map25: float
+    map50: float
+
+
+@section
+class Peer:
+    """Accuracy in percent of another method."""
+
+    source: str
+    method: str
+    dataset: str
+    setting: str
+    accuracy: float
+
+
+@section
+class MeanIoU:
+    """Class mean IoU in percent of another run of the published segmentation."""
+
+    source: str
+    method: str
+    iou: float
+
+
+@section
+class Published:
+    """The whole file: sources by id, and one list a table."""
+
+    sources: dict[str, str]
+    zeroshot: tuple[Accuracy, ...]
+    kernels: tuple[Accuracy, ...]
+    few_shot: tuple[Accuracy, ...]
+    shots: tuple[Accuracy, ...]
+    segmentation: tuple[PartFigures, ...]
+    text_inputs: tuple[TextInput, ...]
+    detection: tuple[Boxes, ...]
+    peers: tuple[Peer, ...]
+    class_miou: tuple[MeanIoU, ...]
+
+
+def parse_published(text: str, *, source: str) -> Published:
+    """Read the file's text; InputError naming `source` and the first wrong key."""
+    try:
+        published = TypeAdapter(Published).validate_json(to_json(yaml.safe_load(text)))
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise InputError(f"{source}: {first_problem(error)}") from None
+    lists = (getattr(published, name) for name in Published.__dataclass_fields__ if name != "sources")
+    unknown = {entry.source for entries in lists for entry in entries} - set(published.sources)
+    if unknown:
+        raise InputError(f"{source}: sources: no entry '{sorted(unknown)[0]}', which a figure names")
+    return published

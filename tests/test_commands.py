@@ -1,0 +1,168 @@
+"""The commands that a person runs: classify one's own files, the plan of the published selection."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+import yaml
+from checkout import commit, new_checkout
+
+from stages import settings
+from stages.errors import InputError
+from stages.reporting.colours import COLOURS
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments, given=""):
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, input=given, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A table as a mesh, z up."""
+    top = trimesh.creation.box((1, 1, 0.08), transform=trimesh.transformations.translation_matrix((0, 0, 0.5)))
+    legs = [
+        trimesh.creation.box((0.08, 0.08, 1), transform=trimesh.transformations.translation_matrix((x, y, 0)))
+        for x in (-0.4, 0.4)
+        for y in (-0.4, 0.4)
+    ]
+    path = tmp_path_factory.mktemp("mesh") / "table.stl"
+    trimesh.util.concatenate([top, *legs]).export(path)
+    return path
+
+
+def test_a_mesh_is_classified_with_labels_from_stdin_and_shown(table, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    cloud = tmp_path / "cloud.npy"
+    np.save(cloud, trimesh.load(table).sample(3000).astype("f4"))
+    options = ("--labels", "-", "--up", "z", "--json", "--sheet", sheet)
+    done = run("stages.classify", table, cloud, *options, given="lamp\ntable\nairplane\n")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [one["best"][0][0] for one in found["objects"]] == ["table", "table"]
+    assert found["weights"].startswith("bundled (")
+    assert sheet.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_parts_of_a_mesh_are_told_and_coloured(table, tmp_path):
+    ply = tmp_path / "parts.ply"
+    done = run(
+        "stages.classify", table, "--part", "top, leg", "--category", "table", "--up", "z", "--json", "--ply", ply
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["weights"].startswith("bundled_parts (")
+    coloured = trimesh.load(ply)
+    of_top, of_leg = (
+        np.all(coloured.colors[:, :3] == list(bytes.fromhex(colour[1:])), axis=1) for colour in COLOURS[:2]
+    )
+    assert np.all(of_top ^ of_leg)
+    shares = dict(found["objects"][0]["parts"])
+    assert shares == pytest.approx({"top": of_top.mean(), "leg": of_leg.mean()}, abs=1e-4)
+    heights = coloured.vertices[:, 2]
+    assert np.mean(of_top == (heights > 0.45)) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("missing.obj", "--labels", "a,b"), "missing.obj"),
+        (("README.md", "--labels", "a,b"), "README.md"),
+        (("README.md", "--labels", "a, a"), "--labels: 1 different names"),
+        (("missing.ply", "--part", "seat, leg"), "missing.ply: no such file"),
+        (("missing.ply", "--part", "seat"), "--part: 1 different names"),
+        (("a.ply", "b.ply", "--part", "seat, leg", "--ply", "out.ply"), "--ply out.ply: expected"),
+        (("a.ply", "--part", "seat, leg", "--ply", "out.obj"), "--ply out.obj: expected"),
+        (("a.ply", "--labels", "a, b", "--ply", "out.ply"), "--ply: not with --labels"),
+        (("a.ply", "--part", "a, b", "--sheet", "out.png"), "--sheet: not with --part"),
+    ],
+)
+def test_a_wrong_call_is_one_line(arguments, says):
+    done = run("stages.classify", *arguments)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and says in done.stderr
+
+
+def test_the_plan_of_the_published_selection_names_sources_terms_and_estimates():
+    done = run("stages.paper", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    for word in (
+        "modelnet40_ply_hdf5_2048.zip",
+        "0.44 GB",
+        "sign the makers' form",
+        "terms:",
+        "ViT-B-16-quickgelu",
+        "disk:",
+        "PointCLIP V2's own: https://",
+    ):
+        assert word in done.stdout
+    maps = (9840 + 2468 + 11416 + 2882) * 10
+    assert f"for {maps} maps" in done.stdout
+
+
+def test_the_published_selection_does_not_start_unasked():
+    done = run("stages.paper", given="n\n")
+    assert done.returncode == 1 and done.stderr == "error: stages.paper: not started\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("select.data", "unknown key"),
+        ("selected", "unknown key"),
+        ("selected.datasets", "no such section"),
+        ("select.datasets.first", "no such section"),
+    ],
+)
+def test_an_override_of_an_unknown_key_is_one_line(key, says):
+    with pytest.raises(InputError, match=rf"params\.yaml: {key}: {says}"):
+        settings.load(str(ROOT / "params.yaml"), overrides={key: ["modelnet40"]})
+
+
+@pytest.fixture(scope="module")
+def slices():
+    folder = Path(os.environ.get("SLICES_DIR", ROOT / "../shared/data")).resolve()
+    if not (folder / "modelnet40_ply_hdf5_2048").is_dir():
+        pytest.skip(f"no ModelNet40 slice in {folder}: set SLICES_DIR")
+    return folder
+
+
+def test_the_published_selection_ends_with_a_verdict_per_cell(slices, tmp_path):
+    """All of it on a slice of ModelNet40 (which lacks a class), with the bundled weights in CLIP's place."""
+    checkout = new_checkout(tmp_path)
+    shutil.copy(ROOT / "reports/published.yaml", tmp_path / "reports")
+    for kept in ("data/boxes/rooms/.gitignore", "data/segments/procedural_parts/.gitignore"):  # a clone's folders
+        (tmp_path / kept).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / kept, tmp_path / kept)
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    params["download"]["max_samples"] = None
+    params["dataset"]["modelnet40"]["path"] = str(slices / "modelnet40_ply_hdf5_2048")
+    params["backbone"]["vit_b16"] = params["backbone"]["bundled"]
+    params["train"] |= {"methods": ["tip_adapter"], "shots": [1]}
+    params["embed"]["sets"] = ["class_name", "simple"]
+    params["evaluate"]["protocols"] = {"ensemble": "simple"}
+    params["search"]["candidates"] = ["simple"]
+    params["sweep"]["kernels"]["values"] = ["gaussian"]
+    params["paper"]["sweeps"] = ["kernels"]
+    one = {"datasets": ["modelnet40"], "classification": ["modelnet40"], "segmentation": [], "detection": []}
+    params["paper"]["overrides"] = {f"select.{key}": names for key, names in (one | {"backbones": ["vit_b16"]}).items()}
+    params["paper"]["overrides"]["sweep.text_inputs.values"] = [["simple"]]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    commit(checkout, "a slice")
+    done = checkout.stage("stages.paper", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with open(tmp_path / "reports/tables/verdicts.csv", newline="") as file:
+        verdicts = {(row["table"], row["cell"]): row["verdict"] for row in csv.DictReader(file)}
+    cells = [verdicts["zero-shot", f"modelnet40, vit_b16, {when}, report"] for when in ("before", "after †")]
+    assert all(cell.startswith(("within", "off by")) for cell in cells)
+    assert verdicts["kernels", "modelnet40, vit_b16, gaussian, after †, report"]
+    assert "modelnet40, vit_b16" in done.stdout
