@@ -3,11 +3,11 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed
 
-.PHONY: repro test lint kernels
+.PHONY: repro test lint sweeps benchmarks paper
 
 repro: $(INSTALLED)
 	dvc repro
-	@echo && cat reports/tables/zeroshot.md && echo && echo 'figures: reports/figures   tables: reports/tables'
+	@echo && cat reports/tables/protocols.md && echo && echo "the whole report: $(CURDIR)/reports/index.html"
 
 test: $(INSTALLED)
 	pytest
@@ -16,11 +16,17 @@ lint: $(INSTALLED)
 	ruff check .
 	ruff format --check .
 
-# The report's kernel comparison: one set of DVC experiments, listed in reports/experiments for the report stage.
-kernels: $(INSTALLED)
-	dvc exp run --queue --set-param 'render.smooth.kernel=gaussian,exponential,mish,sigmoid' evaluate
-	dvc exp run --run-all
-	dvc exp show --csv --hide-workspace --drop 'Created|rev|typ|parent|State|Executor|^data|^stages|^prompts|^dvc|reports/' > reports/experiments/kernels.csv
+# The experiment sets of params.yaml's `sweep`, listed in reports/experiments for the report.
+sweeps: $(INSTALLED)
+	python -m stages.sweep kernels view_sets text_inputs
+
+# What the report says about speed, each figure a ratio of one run; half an hour on two cores.
+benchmarks: $(INSTALLED)
+	for bench in tests/benchmarks/bench_*.py; do python $$bench || exit 1; done
+
+# The published selection; prints what it will fetch, its terms, disk, time and cost, and asks before it starts.
+paper: $(INSTALLED)
+	python -m stages.paper
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv

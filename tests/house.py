@@ -1,6 +1,10 @@
-"""What the tests know of the house: who imports whom, and which sections of params.yaml a stage reads."""
+"""What the tests know of the house: who imports whom, and which sections of params.yaml a stage reads.
+
+`python tests/house.py` writes into dvc.yaml the code that every stage depends on, as its imports reach it.
+"""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -19,11 +23,14 @@ SCIENCE = (
     "reporting",
 )
 FOUNDATION = ("settings", "artifacts", "errors")
+COMMANDS = ("classify", "paper", "sweep")  # modules of stages/ that a person runs and the DAG does not
 
 
 def stage_names(root: Path) -> list[str]:
-    """The stage modules below `root`/stages: every module there that is not part of the foundation."""
-    return sorted(path.stem for path in (root / "stages").glob("*.py") if path.stem not in (*FOUNDATION, "__init__"))
+    """The stage modules below `root`/stages: all modules there but the foundation and the commands."""
+    return sorted(
+        path.stem for path in (root / "stages").glob("*.py") if path.stem not in (*FOUNDATION, *COMMANDS, "__init__")
+    )
 
 
 def imported_modules(path: Path) -> list[tuple[str, str | None]]:
@@ -68,10 +75,13 @@ def third_party_imports(root: Path, path: Path) -> set[str]:
 
 
 def sections_read(path: Path) -> set[str]:
-    """Sections of params.yaml that a stage module reads: attributes of its `params`, and the entries by name."""
+    """Sections of params.yaml that a stage module reads: attributes of its `params`, the entries by name, or all."""
+    source = path.read_text()
+    if "settings.as_yaml(params)" in source:
+        return set(yaml.safe_load((path.parents[1] / "params.yaml").read_text()))
     attributes = {
         node.attr
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
     }
     return {name.removesuffix("_entry") for name in attributes}
@@ -95,3 +105,28 @@ def _files_of(root: Path, module: str) -> set[Path]:
     ]
     exists = (root / candidates[-1]).is_file() or (root / candidates[-2]).is_file()
     return {candidate for candidate in candidates if exists and (root / candidate).is_file()}
+
+
+def needed_files(root: Path, stage: str) -> set[Path]:
+    """The stage's module and every file of the project that it imports; empty when there is no such module."""
+    module = root / f"stages/{stage}.py"
+    if not module.is_file():
+        return set()
+    return transitive_imports(root, module) | {module.relative_to(root)}
+
+
+def with_code_deps(root: Path) -> str:
+    """The text of dvc.yaml with each stage's `.py` deps replaced by what it needs; all else stays as written."""
+    blocks = re.split(r"(?m)^(?=  \w+:$)", (root / "dvc.yaml").read_text())
+    for i, block in enumerate(blocks[1:], start=1):
+        stage = block.split(":")[0].strip()
+        before, deps, after = re.fullmatch(r"(.*    deps:\n)((?:      - [^\n]*\n)*)(.*)", block, re.DOTALL).groups()
+        data = [line for line in deps.splitlines() if not line.endswith(".py")]
+        code = [f"      - {path.as_posix()}" for path in needed_files(root, stage)]
+        blocks[i] = before + "\n".join(sorted([*data, *code])) + "\n" + after
+    return "".join(blocks)
+
+
+if __name__ == "__main__":
+    project = Path(__file__).parents[1]
+    (project / "dvc.yaml").write_text(with_code_deps(project))

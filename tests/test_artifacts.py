@@ -135,3 +135,14 @@ def test_ranked_predictions_come_back_by_sample(tmp_path):
     assert (ranked.tolist(), scores.tolist()) == ([[0, 1], [1, 0]], [[0.75, 0.25], [0.5, 0.5]])
     with pytest.raises(InputError, match=r"p.parquet: no method 'c'; it has a, b"):
         artifacts.read_ranked(tmp_path / "p.parquet", method="c")
+
+
+def test_boxes_come_back_by_proposals_and_scan(tmp_path):
+    rows = [("clusters", "a", 1, 2, 3, 4, 5, 6, 1, 0.5), ("clusters", "b", 7, 8, 9, 1, 1, 1, 0, 0.25)]
+    columns = dict(zip(artifacts.BOX_COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True))
+    artifacts.write_boxes(tmp_path / "b.parquet", columns)
+    boxes, labels, scores = artifacts.read_boxes(tmp_path / "b.parquet", proposals="clusters", scan="b")
+    assert (boxes.tolist(), labels.tolist(), scores.tolist()) == ([[7, 8, 9, 1, 1, 1]], [0], [0.25])
+    assert artifacts.read_boxes(tmp_path / "b.parquet", proposals="clusters", scan="c")[0].shape == (0, 6)
+    with pytest.raises(ValueError, match="expected .'proposals', 'scan'"):
+        artifacts.write_boxes(tmp_path / "c.parquet", {"scan": columns["scan"]})

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from stages import settings
 from stages.artifacts import Clouds
-from stages.backbones.clip import build, register
+from stages.backbones.loading import build, register
 from stages.datasets import procedural
 from stages.pretraining.captions import FILLER, Concept, caption
 from stages.pretraining.recipe import RealShapes, ShapeBatches, augment, concepts_of, train

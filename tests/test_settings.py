@@ -29,7 +29,7 @@ def test_the_committed_params_load():
         ("    sigma: null", "    sigma: 1e-3", "render.smooth.sigma"),
         ("  learning_rate: 0.002", "  learning_rate: 2e-3", "pretrain.learning_rate: Input should be a valid number"),
         ("  method: v2", "  method: v3", "render.method: Input should be 'v2', 'v1' or 'contour', got 'v3'"),
-        ("  seed: 0", "  seed: yes", "search.seed: Input should be a valid integer, got True"),
+        ("  seed: 0\n  keep", "  seed: yes\n  keep", "search.seed: Input should be a valid integer, got True"),
         ("select:", "selekt:", "selekt: unknown key"),
         ("select:", "select: [", "not valid YAML"),
     ],
