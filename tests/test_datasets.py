@@ -340,7 +340,8 @@ def test_a_users_own_meshes_run_after_one_entry_in_params(tiny, tmp_path):
         document["select"][axis].append("my_scans")
     # no language model has written about these classes, so the pipeline does without its sentences
     document["generate"]["sets"] = []
-    document["embed"]["sets"] = [name for name in document["embed"]["sets"] if not name.startswith("llm_")]
+    for section, key in (("embed", "sets"), ("search", "candidates")):
+        document[section][key] = [name for name in document[section][key] if not name.startswith("llm_")]
     protocols = document["evaluate"]["protocols"]
     document["evaluate"]["protocols"] = {name: one for name, one in protocols.items() if not one.startswith("llm_")}
     document["segment"]["protocols"] = {"templates": "parts"}
