@@ -10,7 +10,7 @@ repro: $(INSTALLED)
 	@echo && cat reports/tables/protocols.md && echo && echo "the whole report: $(CURDIR)/reports/index.html"
 
 test: $(INSTALLED)
-	pytest
+	pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	ruff check .
