@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from stages import artifacts, settings
-from stages.datasets import read, unlike_published
+from stages.datasets.reading import read, unlike_published
 from stages.datasets.sampling import thin
 from stages.datasets.splits import with_validation
 from stages.errors import InputError, run_stage

@@ -7,7 +7,7 @@ import torch
 from stages import artifacts, settings
 from stages.backbones.loading import build, register
 from stages.backbones.weights import write_weights
-from stages.datasets import read
+from stages.datasets.reading import read
 from stages.datasets.splits import stratified_cut
 from stages.errors import run_stage
 from stages.pretraining import RealShapes, top1, train

@@ -301,10 +301,12 @@ class Train:
     warmup_epochs: int | None
     label_smoothing: float | None
     patience: int | None
+    feature_noise: float | None
     adapter: Adapter
     smooth_channels: int
     augment: Augment
     device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: int
     checkpoint_seconds: float
 
 

@@ -27,7 +27,7 @@ SEARCHED = ("search_train", "label_free")  # not the oracle search_test
 def main(dataset: str, backbone: str) -> None:
     """Train every method at all shots and seeds; write data/fewshot/... and reports/curves/..."""
     params = settings.load()
-    torch.set_num_threads(1)  # the batches are small, and one thread sums in one order
+    torch.set_num_threads(params.train.threads)
     device = choose_device(params.train.device)
     source = artifacts.features_path(dataset, backbone)
     train, test = (artifacts.read_features(source, split) for split in ("train", "test"))

@@ -23,7 +23,7 @@ SCIENCE = (
     "reporting",
 )
 FOUNDATION = ("settings", "artifacts", "errors")
-COMMANDS = ("classify", "paper", "sweep")  # modules of stages/ that a person runs and the DAG does not
+COMMANDS = ("classify", "keep", "paper", "sweep")  # modules of stages/ that a person runs and the DAG does not
 
 
 def stage_names(root: Path) -> list[str]:

@@ -103,6 +103,7 @@ def test_the_plan_of_the_published_selection_names_sources_terms_and_estimates()
         "ViT-B-16-quickgelu",
         "disk:",
         "PointCLIP V2's own: https://",
+        "not included: smooth_adapter",
     ):
         assert word in done.stdout
     maps = (9840 + 2468 + 11416 + 2882) * 10

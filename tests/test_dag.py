@@ -60,6 +60,7 @@ TABLES = [
     "kernels",
     "text_inputs",
     "few_shot",
+    "few_shot_kept",
     "shots",
     "segmentation",
     "segmentation_protocols",
@@ -148,7 +149,7 @@ def test_sweeps_are_listed_for_the_report(copy):
 @pytest.mark.parametrize(
     ("module", "rerun"),
     [
-        ("stages/datasets/home_objects.py", {name for name in STAGES if name.startswith(("download@", "train@"))}),
+        ("stages/datasets/home_objects.py", {name for name in STAGES if name.startswith("download@")}),
         ("stages/projection/sparse.py", PROJECTING),
     ],
 )

@@ -18,8 +18,9 @@ from scipy.spatial.distance import cdist
 
 from stages import artifacts, settings
 from stages.artifacts import Clouds
-from stages.datasets import READERS, read, shapenetpart, unlike_published
+from stages.datasets import shapenetpart
 from stages.datasets.objects import read_object
+from stages.datasets.reading import READERS, read, unlike_published
 from stages.datasets.sampling import farthest_points, thin
 from stages.datasets.splits import stratified_cut, with_validation
 from stages.errors import InputError

@@ -12,7 +12,8 @@ import torch
 from test_detection_detr3d import official, saved
 
 from stages import artifacts, detect, settings
-from stages.datasets import read, rooms
+from stages.datasets import rooms
+from stages.datasets.reading import read
 from stages.detection.clusters import cluster_boxes
 from stages.detection.planes import above_floor, floor_height, on_walls
 from stages.detection.proposals import Proposed, proposers

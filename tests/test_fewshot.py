@@ -15,10 +15,11 @@ from stages.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.adapter import PaperAdapter
 from stages.fewshot.augment import augment
+from stages.fewshot.baselines import within_one_error
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
 from stages.fewshot.draws import draw
 from stages.fewshot.evaluation import few_shot
-from stages.fewshot.methods import Plan, Task, run
+from stages.fewshot.methods import CloudTask, Plan, Task, run
 from stages.fewshot.smoothing import LearnableSmoothing, ShallowConv3d
 from stages.fewshot.spans import SpanClassifier, Table
 from stages.fewshot.training import Labelled, fit, predict
@@ -32,6 +33,7 @@ SMALL = dataclasses.replace(
 )  # fmt: skip
 PARAMS = settings.load()
 TRAIN = dataclasses.replace(PARAMS.train, shots=(4,), seeds=(0,), epochs=12, learning_rate=0.1, short_classes="error")
+TRAIN_FROM_ZERO = dataclasses.replace(TRAIN, probe_start="zero")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -176,19 +178,93 @@ def test_eight_clouds_are_learnt_by_heart():
 def test_every_method_beats_zero_shot_and_permuted_labels_do_not(method):
     task, truth = made_up(80)
     start = accuracy(task.zero_shot.logits(task.test), truth)
-    options = dataclasses.replace(TRAIN, probe_start="zero")
-    learnt = run(task, Plan(method, 12, 0), options, lambda name: Memory())
+    learnt = run(task, Plan(method, 12, 0), TRAIN_FROM_ZERO, lambda name: Memory())
     assert accuracy(learnt.logits, truth) > start
     wrong, truth = made_up(80, permuted=True)
-    assert accuracy(run(wrong, Plan(method, 12, 0), options, lambda name: Memory()).logits, truth) <= start + 0.02
+    learnt = run(wrong, Plan(method, 12, 0), TRAIN_FROM_ZERO, lambda name: Memory())
+    assert accuracy(learnt.logits, truth) <= start + 0.02
 
 
-@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_permuted_labels_leave_a_linear_probe_from_zero_at_chance():
+    found = []
+    for seed in range(8):
+        task, truth = made_up(160, seed=seed, permuted=True)
+        learnt = run(task, Plan("linear_probe", 12, seed), TRAIN_FROM_ZERO, lambda name: Memory())
+        found.append(accuracy(learnt.logits, truth))
+    assert np.mean(found) == pytest.approx(1 / CLASSES, abs=0.07)
+    task, truth = made_up(160)
+    learnt = run(task, Plan("linear_probe", 12, 0), TRAIN_FROM_ZERO, lambda name: Memory())
+    assert accuracy(learnt.logits, truth) > 2 / CLASSES
+
+
+def test_the_simplest_model_within_one_standard_error_is_taken():
+    simple, better = torch.tensor([1.0, 1.0, 1.0, 1.0]), torch.tensor([0.9, 0.9, 0.9, 0.9])
+    lucky, worse = torch.tensor([0.0, 1.2, 1.2, 1.2]), torch.tensor([2.0, 2.0, 2.0, 2.0])
+    assert within_one_error(torch.stack([simple, better])) == 1  # better on every sample
+    # mean 0.9, 0.1 less than 1, by one sample: standard deviation 0.52 of the difference, error 0.26
+    assert within_one_error(torch.stack([worse, simple, lucky])) == 1
+    assert within_one_error(torch.tensor([[1.0], [0.5]])) == 1  # one sample has no error to speak of
+
+
+def test_a_linear_probe_from_text_stays_the_zero_shot_classifier_where_nothing_can_be_learnt():
+    task, _ = made_up(80, permuted=True)
+    flat = dataclasses.replace(task, zero_shot=task.zero_shot._replace(logit_scale=1.0))
+    logits = run(flat, Plan("linear_probe", 4, 0), TRAIN, lambda name: Memory()).logits
+    torch.testing.assert_close(logits, flat.zero_shot.logits(task.test), atol=0.02, rtol=0)
+
+
+def test_feature_noise_is_of_the_training_alone_and_keeps_the_length():
+    task, _ = made_up(8)
+    noisy = AdapterClassifier(PaperAdapter(views=VIEWS, width=WIDTH), task.zero_shot, noise=2.0)
+    plain = AdapterClassifier(noisy.adapter, task.zero_shot)
+    assert torch.equal(noisy.eval()(task.test), plain(task.test))
+    seen = []
+    noisy.adapter.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    noisy.train()(task.test)
+    torch.testing.assert_close(seen[0].norm(dim=2), torch.ones(len(task.test), VIEWS))
+    cosine = (seen[0] * task.test).sum(2).mean().item()
+    assert cosine == pytest.approx(1 / 5**0.5, abs=0.15)  # 1 along the feature, 2 across it
+
+
+def test_smoothing_with_an_adapter_starts_where_the_adapter_ended():
+    task, _ = made_up(40)
+    generator = torch.Generator().manual_seed(0)
+    clouds = torch.randn(80, 50, 3, generator=generator) * (1 + torch.arange(80) % CLASSES)[:, None, None] ** 0.5
+    clouds[:, :, 1] *= (1.0 + torch.arange(80) % CLASSES)[:, None]
+    views, tower = SMALL.views, torch.randn(12 * 12, WIDTH, generator=generator)
+
+    def encode(maps):
+        seen = maps[:, ::2, ::2].flatten(1)
+        return normalize((seen - seen.mean(1, keepdim=True)) @ tower, dim=-1)
+
+    with torch.no_grad():
+        features = encode(render(clouds, SMALL).flatten(0, 1)).unflatten(0, (80, views))
+    zero_shot = task.zero_shot._replace(view_weights=torch.full((views,), 1 / views))
+    task = dataclasses.replace(
+        task,
+        train=features[:40],
+        test=features[40:],
+        zero_shot=zero_shot,
+        clouds=CloudTask(clouds[:40], clouds[40:], SMALL, encode, "made up"),
+    )
+    options = dataclasses.replace(TRAIN, epochs=3, learning_rate=0.01, smooth_channels=2)
+    places = {}
+    both = run(task, Plan("smooth_adapter", 4, 0), options, lambda name: places.setdefault(name, Memory()))
+    adapter = run(task, Plan("adapter", 4, 0), options, lambda name: places[name])  # as it was stored
+    least = min(epoch.validation_loss for epoch in adapter.epochs)
+    assert both.epochs[0].validation_loss == pytest.approx(least, rel=1e-4)
+    assert {"smoothing.first.0.weight", "classify.adapter.mix.weight"} <= set(both.state)
+
+
+@pytest.mark.parametrize("variant, noise", [("paper", 0.0), ("paper", 3.0), ("released", 3.0)])
 @pytest.mark.parametrize("puts", [0, 5])
-def test_training_that_is_interrupted_ends_in_the_same_weights(puts, variant):
+def test_training_that_is_interrupted_ends_in_the_same_weights(puts, variant, noise):
     task, _ = made_up(40)
     options = dataclasses.replace(
-        TRAIN, adapter=dataclasses.replace(TRAIN.adapter, variant=variant), checkpoint_seconds=0.0
+        TRAIN,
+        adapter=dataclasses.replace(TRAIN.adapter, variant=variant),
+        feature_noise=noise,
+        checkpoint_seconds=0.0,
     )
     whole = run(task, Plan("adapter", 4, 0), options, lambda name: Memory())
     places = {"adapter-4-0": Memory(), "adapter-4-0.unfinished": Memory(puts)}

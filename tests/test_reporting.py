@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import settings
+from stages import artifacts, keep, settings
 from stages.errors import InputError
 from stages.reporting.classification import AFTER, comparison_table, protocols_table, zeroshot_rows
 from stages.reporting.collect import gather
 from stages.reporting.comparison import Cited, beside, verdicts
 from stages.reporting.curves import Point, sentences_figure, shots_figure, speed_figure, trace_figure, views_figure
 from stages.reporting.experiments import COLUMNS, sweep_figures
+from stages.reporting.few_shot import KEPT_COLUMNS, kept_table
 from stages.reporting.figures import example_figure, png, projections_figure, sheet_figure
 from stages.reporting.page import Picture, Section, page
 from stages.reporting.published import parse_published
@@ -144,6 +145,47 @@ def test_a_prompt_set_stands_beside_the_protocol_that_averages_it():
 def test_another_sweep_is_refused(text):
     with pytest.raises(InputError, match=r"s\.csv: "):
         sweep_figures(text, source="s.csv", before=lambda _: "e")
+
+
+KEPT = ",".join(KEPT_COLUMNS) + "\n" + "".join(
+    f"mine,small,4 + 2,{method},{shots},{mean},0.5,40,60\n"
+    for method, shots, mean in (("adapter", 16, 52), ("adapter", 0, 50), ("adapter_best_on_test", 2, 55.126))
+)  # fmt: skip
+
+
+def test_kept_runs_have_a_column_for_every_number_of_shots():
+    table = kept_table(KEPT, source="k.csv")
+    assert table.header[3:] == ("method", "0", "2", "16", "interval at 16")
+    assert [row[3:] for row in table.rows] == [
+        ("adapter", "50.00 ± 0.50", "", "52.00 ± 0.50", "40.00 to 60.00"),
+        ("adapter_best_on_test †", "", "55.13 ± 0.50", "", ""),
+    ]
+    with pytest.raises(InputError, match=r"k\.csv: columns \['a'\]"):
+        kept_table("a\n", source="k.csv")
+
+
+def test_a_kept_run_replaces_the_earlier_one_and_leaves_the_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, one = artifacts.experiments_path("few_shot"), {"top1_std": 0.5, "top1_low": 40, "top1_high": 60}
+    cloud = artifacts.Clouds(np.zeros((2, 3, 3), "f4"), np.zeros(2, "i8"))
+    points = artifacts.Points(("a",), "y", {"train": cloud, "test": cloud})
+    for dataset in ("mine", "other"):
+        artifacts.write_points(artifacts.points_path(dataset), points)
+        artifacts.write_json(artifacts.metrics_path(dataset, "small"), {"samples": 2})
+    with pytest.raises(InputError, match=r"mine/small\.json: no few_shot"):
+        keep.main("mine", "small")
+    for dataset, method, mean in (("other", "a", 10), ("mine", "a", 20), ("mine", "b", 40), ("mine", "a", 30)):
+        figures = {"few_shot": {method: {shots: {"top1_mean": mean, **one} for shots in ("16", "2")}}}
+        artifacts.write_json(artifacts.metrics_path(dataset, "small"), figures)
+        keep.main(dataset, "small")
+    assert path.read_text().splitlines()[1:] == [
+        "mine,small,2 + 2,a,2,30,0.5,40,60",
+        "mine,small,2 + 2,a,16,30,0.5,40,60",
+        "mine,small,2 + 2,b,2,40,0.5,40,60",
+        "mine,small,2 + 2,b,16,40,0.5,40,60",
+        "other,small,2 + 2,a,2,10,0.5,40,60",
+        "other,small,2 + 2,a,16,10,0.5,40,60",
+    ]
 
 
 def test_figures_show_every_map_with_its_title():

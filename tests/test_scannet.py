@@ -10,7 +10,8 @@ import trimesh
 
 from stages import settings
 from stages.artifacts import Scenes
-from stages.datasets import read, scannet
+from stages.datasets import scannet
+from stages.datasets.reading import read
 from stages.errors import InputError
 
 SLICES = Path(os.environ.get("SLICES_DIR", Path(__file__).parents[2] / "shared/data"))

@@ -10,8 +10,8 @@ import pytest
 from stages import artifacts, download, patches, segment
 from stages.artifacts import Clouds, Points
 from stages.backbones import ClipModel
-from stages.datasets import read
 from stages.datasets.procedural_parts import labelled_shape
+from stages.datasets.reading import read
 from stages.datasets.shapenetpart import PARTS
 from stages.errors import InputError
 from stages.reporting.figures import png

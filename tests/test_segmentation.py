@@ -13,7 +13,8 @@ from stages import settings
 from stages.artifacts import Clouds, Patches
 from stages.backbones.loading import build, register
 from stages.backbones.weights import read_weights
-from stages.datasets import procedural_parts, read
+from stages.datasets import procedural_parts
+from stages.datasets.reading import read
 from stages.datasets.shapenetpart import PARTS
 from stages.errors import InputError
 from stages.language import fill_parts, parse_part_templates

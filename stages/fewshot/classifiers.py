@@ -29,14 +29,21 @@ class ZeroShot(NamedTuple):
 
 
 class AdapterClassifier(nn.Module):
-    """Adapted features, brought back to unit norm on average over the views, and the zero-shot logits of them."""
+    """Adapted features, brought back to unit norm on average over the views, and the zero-shot logits of them.
 
-    def __init__(self, adapter: nn.Module, zero_shot: ZeroShot):
+    In training every feature is first moved by a normal of `noise` times its length, and brought back to it: a frozen
+    tower that knows the support set by heart tells it apart without fault, and nothing would be left to learn from it.
+    """
+
+    def __init__(self, adapter: nn.Module, zero_shot: ZeroShot, *, noise: float = 0.0):
         super().__init__()
-        self.adapter, self.zero_shot = adapter, zero_shot
+        self.adapter, self.zero_shot, self.noise = adapter, zero_shot, noise
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N, C] of features [N, V, D]."""
+        if self.training and self.noise:
+            moves = torch.randn_like(features) * (self.noise / math.sqrt(features.shape[2]))
+            features = normalize(features + moves, dim=2)
         return self.judge(self.adapter(features))
 
     def judge(self, adapted: Tensor) -> Tensor:

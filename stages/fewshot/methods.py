@@ -21,7 +21,7 @@ from stages.fewshot.baselines import linear_probe, tip_adapter
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
 from stages.fewshot.draws import Draw, draw
 from stages.fewshot.spans import SpanClassifier, Table
-from stages.fewshot.storage import Storage, pack, unpack
+from stages.fewshot.storage import Storage, pack, source_code, unpack
 from stages.fewshot.training import Course, Epoch, Labelled, fit, predict
 from stages.projection import Projection
 from stages.settings import Train
@@ -78,10 +78,10 @@ class Task:
         return getattr(self.clouds if method in SMOOTHING else self, split)
 
     def fingerprint(self, settings: Train) -> str:
-        """A name for everything that the runs depend on, beside the code."""
+        """A name for everything that the runs depend on, this package's code included."""
         known = (settings, self.class_names, self.zero_shot.logit_scale)
         known += (self.clouds.projection, self.clouds.encoder) if self.clouds else ()
-        found = hashlib.sha256(repr(known).encode())
+        found = hashlib.sha256(repr(known).encode() + source_code())
         tensors = [self.train, self.labels, self.test, self.zero_shot.text, self.zero_shot.view_weights]
         for tensor in tensors + ([self.clouds.train, self.clouds.test] if self.clouds else []):
             found.update(tensor.cpu().numpy().tobytes())
@@ -143,7 +143,7 @@ def run(task: Task, plan: Plan, settings: Train, storages: Callable[[str], Stora
     if content is not None:
         known = Run(**unpack(content))
         return known._replace(epochs=[Epoch(*epoch) for epoch in known.epochs])
-    done = _carry_out(task, plan, settings, storages(f"{plan}.unfinished"))
+    done = _carry_out(task, plan, settings, storages)
     finished.put(pack(done._asdict() | {"epochs": [tuple(epoch) for epoch in done.epochs]}))
     return done
 
@@ -166,11 +166,14 @@ def _mean(epochs: list[Epoch]) -> Epoch:
     return Epoch(epochs[0].epoch, *(fmean(values) for values in list(zip(*epochs, strict=True))[1:]))
 
 
-def _carry_out(task: Task, plan: Plan, settings: Train, storage: Storage) -> Run:
+def _carry_out(task: Task, plan: Plan, settings: Train, storages: Callable[[str], Storage]) -> Run:
     smoothing, recipe = plan.method in SMOOTHING, recipes.of(plan.method, settings)
     train, test = (task.inputs(split, plan.method) for split in ("train", "test"))
     support, validation = (Labelled(train[rows], task.labels[rows]) for rows in draw_for(task, plan, settings))
     build = partial(MODELS[plan.method], task, settings, support, validation)
+    if plan.method == "smooth_adapter":
+        learnt = run(task, plan._replace(method="adapter"), settings, storages)
+        build = partial(_starting_at, build, learnt.state)
     at_once = recipe.at_once if smoothing else FEATURES_AT_ONCE
     watch = plan.method == "adapter" and settings.best_on_test
     if recipe is None:
@@ -186,7 +189,7 @@ def _carry_out(task: Task, plan: Plan, settings: Train, storage: Storage) -> Run
             recipe,
             seed=plan.seed,
             name=str(plan),
-            storage=storage,
+            storage=storages(f"{plan}.unfinished"),
             every_seconds=settings.checkpoint_seconds,
             judged_at_once=at_once,
             augment=partial(augment, settings=settings.augment) if smoothing else None,
@@ -210,7 +213,8 @@ class Learning(NamedTuple):
 def _stays_in_span(settings: Train, recipe: recipes.Recipe, support: Labelled) -> bool:
     """Whether W1 can be written in the support set's features, and is smaller then."""
     samples, views, width = support.inputs.shape
-    return settings.adapter.variant == "paper" and recipe.optimiser == "sgd" and samples < views * width
+    plain = settings.adapter.variant == "paper" and recipe.optimiser == "sgd" and not recipe.feature_noise
+    return plain and samples < views * width
 
 
 def _in_span(build: Callable[[], nn.Module], support: Labelled, validation: Labelled, test: Tensor) -> Learning:
@@ -228,17 +232,31 @@ def _classes(model: nn.Module, inputs: Tensor) -> Tensor:
 
 def _adapter(task: Task, settings: Train, *_: Labelled) -> nn.Module:
     _, views, width = task.train.shape
-    return AdapterClassifier(new_adapter(settings.adapter, views=views, width=width), task.zero_shot)
+    return _adapted(task, settings, new_adapter(settings.adapter, views=views, width=width))
 
 
 def _smooth(task: Task, settings: Train, *_: Labelled) -> nn.Module:
-    classify, clouds = task.zero_shot.logits, task.clouds
-    return CloudClassifier(classify, clouds.projection, clouds.encode, channels=settings.smooth_channels)
+    return _smoothed(task, settings, _adapted(task, settings, nn.Identity()))
 
 
 def _smooth_adapter(task: Task, settings: Train, *_: Labelled) -> nn.Module:
-    classify, clouds = _adapter(task, settings), task.clouds
+    return _smoothed(task, settings, _adapter(task, settings))
+
+
+def _adapted(task: Task, settings: Train, adapter: nn.Module) -> AdapterClassifier:
+    return AdapterClassifier(adapter, task.zero_shot, noise=recipes.resolve(settings).feature_noise)
+
+
+def _smoothed(task: Task, settings: Train, classify: AdapterClassifier) -> CloudClassifier:
+    clouds = task.clouds
     return CloudClassifier(classify, clouds.projection, clouds.encode, channels=settings.smooth_channels)
+
+
+def _starting_at(build: Callable[[], nn.Module], adapter: dict[str, Tensor]) -> nn.Module:
+    """A classifier of clouds whose adapter is one that was learnt on stored features: seconds instead of epochs."""
+    model = build()
+    model.classify.load_state_dict(adapter)
+    return model
 
 
 def _tip_adapter(task: Task, settings: Train, support: Labelled, validation: Labelled) -> nn.Module:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from stages import settings
 from stages.artifacts import complete_file
-from stages.datasets import read
+from stages.datasets.reading import read
 from stages.projection import PRESETS, orient, render
 
 FOLDER = Path("prompts/examples")

@@ -12,7 +12,7 @@ import yaml
 
 from stages import settings
 from stages.artifacts import record_path, write_record
-from stages.datasets import read
+from stages.datasets.reading import read
 from stages.language.bundled import Facts, load_facts, sentences
 from stages.language.client import recorded
 from stages.language.commands import parse_family

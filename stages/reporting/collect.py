@@ -37,7 +37,7 @@ def gather(params: Params) -> list[Section]:
     detected = _runs(select.detection, select.backbones)
     return [
         *(_classification(classified, published, params) if classified else ()),
-        *([few_shot.section(classified, published)] if classified else ()),
+        *([few_shot.section(classified, published, **_csv("few_shot", "kept"))] if classified else ()),
         *([segmentation.section(segmented, published, _shapes(segmented))] if segmented else ()),
         *([detection.section(detected, published, _scenes(detected, params))] if detected else ()),
         behind.prompts_section({name: _prompts(name) for name in select.datasets}),
@@ -56,9 +56,10 @@ def _prompts(dataset: str) -> dict:
     return artifacts.read_json(artifacts.sentence_metrics_path(dataset))
 
 
-def _sweep(name: str) -> dict[str, str]:
+def _csv(name: str, text: str = "sweep") -> dict[str, str]:
+    """A file of reports/experiments as the arguments `text` and `source`."""
     path = artifacts.experiments_path(name)
-    return {"sweep": artifacts.read_text(path), "source": str(path)}
+    return {text: artifacts.read_text(path), "source": str(path)}
 
 
 def _classification(runs: Runs, published: Published, params: Params) -> list[Section]:
@@ -70,8 +71,8 @@ def _classification(runs: Runs, published: Published, params: Params) -> list[Se
     projected = _projected(key[0], params)
     return [
         sections.zero_shot(runs, published, params.evaluate, examples),
-        sections.projections(published, **_sweep("kernels"), baseline=baseline, projected=projected, sheets=sheets),
-        sections.searches(chosen, published, **_sweep("text_inputs"), evaluate=params.evaluate, title=examples.title),
+        sections.projections(published, **_csv("kernels"), baseline=baseline, projected=projected, sheets=sheets),
+        sections.searches(chosen, published, **_csv("text_inputs"), evaluate=params.evaluate, title=examples.title),
     ]
 
 
@@ -80,8 +81,8 @@ def _compared(
 ) -> dict[str, tuple[list[Beside], Sequence[str]]]:
     """The rows of every table that stands beside published figures, and its columns."""
     baseline = params.evaluate.baseline
-    kernels = sections.kernel_rows(published, **_sweep("kernels"), baseline=baseline)
-    text_inputs = sections.text_input_rows(published, **_sweep("text_inputs"), evaluate=params.evaluate)
+    kernels = sections.kernel_rows(published, **_csv("kernels"), baseline=baseline)
+    text_inputs = sections.text_input_rows(published, **_csv("text_inputs"), evaluate=params.evaluate)
     return {
         "zero-shot": (zeroshot_rows(classified, published, baseline=baseline), sections.BEFORE_AFTER),
         "kernels": (kernels, sections.BEFORE_AFTER),

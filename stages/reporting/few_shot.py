@@ -1,5 +1,9 @@
 """Few-shot tables: every method at the report's shots beside the published figures, and the curve over shots."""
 
+import csv
+import io
+
+from stages.errors import InputError
 from stages.reporting import curves
 from stages.reporting.classification import AFTER, Runs, before_after, comparison_table
 from stages.reporting.comparison import Beside, Cited, Key, beside
@@ -10,10 +14,12 @@ from stages.reporting.tables import ORACLE_NOTE, Table, marked, number
 
 REPORT_SHOTS = "16"
 BEST_ON_TEST = "_best_on_test"
+KEPT_FIGURES = ("top1_mean", "top1_std", "top1_low", "top1_high")
+KEPT_COLUMNS = ("dataset", "backbone", "shapes", "method", "shots", *KEPT_FIGURES)
 
 
-def section(runs: Runs, published: Published) -> Section:
-    """The tables and the curve of the first run that has few-shot figures."""
+def section(runs: Runs, published: Published, *, kept: str, source: str) -> Section:
+    """The tables, and the curve of the first run; `kept` is the CSV in `source` that `stages.keep` wrote."""
     rows = method_rows(runs, published)
     table = comparison_table(
         "few_shot",
@@ -36,9 +42,8 @@ def section(runs: Runs, published: Published) -> Section:
         "the published choice, the best epoch on the test split, is the row with the dagger."
     )
     shown = picture("shots", figure, "Accuracy over shots, with a band of one standard deviation over the seeds")
-    return Section(
-        "few-shot", "Few-shot classification", text, "dvc repro train", (table, shots_table(runs, published)), (shown,)
-    )
+    tables = (table, shots_table(runs, published), kept_table(kept, source=source))
+    return Section("few-shot", "Few-shot classification", text, "dvc repro train", tables, (shown,))
 
 
 def method_rows(runs: Runs, published: Published) -> list[Beside]:
@@ -87,12 +92,40 @@ def shots_table(runs: Runs, published: Published) -> Table:
     return Table("shots", title, header, tuple(rows), numeric_from=4, notes=(ORACLE_NOTE,))
 
 
+def kept_rows(text: str, *, source: str) -> list[dict[str, str]]:
+    """The rows of the CSV in `source` that `stages.keep` wrote; InputError where its columns are others."""
+    reader = csv.DictReader(io.StringIO(text))
+    if tuple(reader.fieldnames or ()) != KEPT_COLUMNS:
+        raise InputError(f"{source}: columns {reader.fieldnames}, expected {', '.join(KEPT_COLUMNS)}")
+    return list(reader)
+
+
+def kept_table(text: str, *, source: str) -> Table:
+    """A row per kept run and method, a column per number of shots, and the interval at the report's."""
+    methods: dict[Key, dict[str, dict]] = {}
+    for row in kept_rows(text, source=source):
+        key = (row["dataset"], row["backbone"], row["shapes"], _marked(row["method"]))
+        methods.setdefault(key, {})[row["shots"]] = {name: float(row[name]) for name in KEPT_FIGURES}
+    shots = sorted({count for by_shots in methods.values() for count in by_shots}, key=int)
+    rows = tuple(
+        (*key, *(_cell(by_shots.get(count)) for count in shots), _interval(by_shots.get(REPORT_SHOTS)))
+        for key, by_shots in methods.items()
+    )
+    header = ("dataset", "backbone", "train + test shapes", "method", *shots, f"interval at {REPORT_SHOTS}")
+    title = "Few-shot runs that were kept, top-1 % by shots: mean ± standard deviation over seeds"
+    return Table("few_shot_kept", title, header, rows, numeric_from=4, notes=(ORACLE_NOTE,))
+
+
 def _by_shots(by_shots: dict[str, dict]) -> list[tuple[str, dict]]:
     return sorted(by_shots.items(), key=lambda item: int(item[0]))
 
 
 def _cell(one: dict | None) -> str:
     return "" if one is None else f"{one['top1_mean']:.2f} ± {one['top1_std']:.2f}"
+
+
+def _interval(one: dict | None) -> str:
+    return "" if one is None else f"{one['top1_low']:.2f} to {one['top1_high']:.2f}"
 
 
 def _published(one) -> Key:

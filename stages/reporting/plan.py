@@ -49,10 +49,13 @@ def estimate_lines(plan: Plan) -> list[str]:
     backbones = len(params.select.backbones)
     disk = maps * plan.runs * (MAP_BYTES + backbones * FEATURE_BYTES) / GIGA
     hours = maps * plan.runs * backbones / params.paper.maps_per_second / 3600
+    smoothing = [name for name in params.train.methods if name.startswith("smooth")]
+    unknown = f"  not included: {', '.join(smoothing)}, which draws and encodes its shots anew in every epoch"
     return [
         *lines,
         f"  disk: {disk:.1f} GB of depth maps and features for {maps} maps, {plan.runs} times (once and every sweep)",
         f"  time: {hours:.1f} h of encoding at {params.paper.maps_per_second:g} maps a second (paper.maps_per_second)",
+        *([unknown] if smoothing else ()),
     ]
 
 
