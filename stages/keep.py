@@ -6,7 +6,8 @@ the same dataset, backbone and method are replaced.
 
 from stages import artifacts
 from stages.errors import InputError, run_stage
-from stages.reporting.few_shot import KEPT_COLUMNS, KEPT_FIGURES, kept_rows
+from stages.reporting.experiments import csv_rows
+from stages.reporting.few_shot import KEPT_COLUMNS, KEPT_FIGURES
 
 
 def main(dataset: str, backbone: str) -> None:
@@ -16,7 +17,7 @@ def main(dataset: str, backbone: str) -> None:
     if not figures:
         raise InputError(f"{metrics}: no few_shot, expected the figures of `dvc repro train evaluate`")
     run = (dataset, backbone)
-    others = kept_rows(artifacts.read_text(path), source=str(path)) if path.exists() else ()
+    others = csv_rows(artifacts.read_text(path), KEPT_COLUMNS, source=str(path)) if path.exists() else ()
     rows = [
         tuple(row.values())
         for row in others

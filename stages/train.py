@@ -16,6 +16,7 @@ from stages.errors import run_stage
 from stages.fewshot import methods
 from stages.fewshot.classifiers import ZeroShot
 from stages.fewshot.methods import CloudTask, Plan, Run, Task
+from stages.fewshot.recipes import SMOOTHING_METHODS
 from stages.fewshot.training import Epoch
 from stages.projection import orient, resolve
 from stages.zeroshot import average_prompts, class_features, rank_classes
@@ -32,7 +33,7 @@ def main(dataset: str, backbone: str) -> None:
     source = artifacts.features_path(dataset, backbone)
     train, test = (artifacts.read_features(source, split) for split in ("train", "test"))
     tensors = (torch.from_numpy(part).to(device) for part in (train.features, train.labels, test.features))
-    clouds = _clouds(dataset, backbone, params, device) if set(params.train.methods) & set(methods.SMOOTHING) else None
+    clouds = _clouds(dataset, backbone, params, device) if set(params.train.methods) & set(SMOOTHING_METHODS) else None
     task = Task(*tensors, train.classes, _start(dataset, backbone, train, params.train.text, device), clouds)
     wanted = methods.plans(params.train)
     for plan in wanted:

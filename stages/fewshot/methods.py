@@ -20,13 +20,13 @@ from stages.fewshot.augment import augment
 from stages.fewshot.baselines import linear_probe, tip_adapter
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
 from stages.fewshot.draws import Draw, draw
+from stages.fewshot.recipes import SMOOTHING_METHODS
 from stages.fewshot.spans import SpanClassifier, Table
 from stages.fewshot.storage import Storage, pack, source_code, unpack
 from stages.fewshot.training import Course, Epoch, Labelled, fit, predict
 from stages.projection import Projection
 from stages.settings import Train
 
-SMOOTHING = ("smooth", "smooth_adapter")  # they draw the clouds themselves
 FEATURES_AT_ONCE = 1024
 
 
@@ -75,7 +75,7 @@ class Task:
 
     def inputs(self, split: str, method: str) -> Tensor:
         """What `method` takes of `split`: clouds or features."""
-        return getattr(self.clouds if method in SMOOTHING else self, split)
+        return getattr(self.clouds if method in SMOOTHING_METHODS else self, split)
 
     def fingerprint(self, settings: Train) -> str:
         """A name for everything that the runs depend on, this package's code included."""
@@ -116,7 +116,7 @@ def plans(settings: Train) -> list[Plan]:
     return [
         Plan(method, shots, seed)
         for method in settings.methods
-        for shots in (settings.smooth_shots if method in SMOOTHING else settings.shots)
+        for shots in (settings.smooth_shots if method in SMOOTHING_METHODS else settings.shots)
         for seed in settings.seeds
     ]
 
@@ -167,7 +167,7 @@ def _mean(epochs: list[Epoch]) -> Epoch:
 
 
 def _carry_out(task: Task, plan: Plan, settings: Train, storages: Callable[[str], Storage]) -> Run:
-    smoothing, recipe = plan.method in SMOOTHING, recipes.of(plan.method, settings)
+    smoothing, recipe = plan.method in SMOOTHING_METHODS, recipes.of(plan.method, settings)
     train, test = (task.inputs(split, plan.method) for split in ("train", "test"))
     support, validation = (Labelled(train[rows], task.labels[rows]) for rows in draw_for(task, plan, settings))
     build = partial(MODELS[plan.method], task, settings, support, validation)

@@ -75,6 +75,7 @@ PRESETS = {
     ),
     "pointclip": POINTCLIP,
 }
+SMOOTHING_METHODS = ("smooth", "smooth_adapter")  # they draw the clouds themselves
 # Learnable smoothing has few weights that every pixel depends on: larger steps, chosen as the above, make it swing.
 SMOOTHING = dataclasses.replace(PRESETS["report"], epochs=8, learning_rate=0.01, patience=8)
 # Tip-Adapter-F's published recipe; the patience is ours.
@@ -95,7 +96,7 @@ TIP_ADAPTER_F = Recipe(
 def of(method: str, settings: Train) -> Recipe | None:
     """The recipe of a method: Tip-Adapter-F's own, None where no step is taken, else what `settings` asks for."""
     own = {"tip_adapter": None, "linear_probe": None, "tip_adapter_f": TIP_ADAPTER_F}
-    return own[method] if method in own else resolve(settings, smoothing=method.startswith("smooth"))
+    return own[method] if method in own else resolve(settings, smoothing=method in SMOOTHING_METHODS)
 
 
 def resolve(settings: Train, *, smoothing: bool = False) -> Recipe:

@@ -1,12 +1,10 @@
 """What stands behind the numbers: weights, verdicts on the published cells, speed and the cost of prompts."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
-from stages.errors import InputError
 from stages.reporting import curves
 from stages.reporting.comparison import TOLERANCE, Beside, verdicts
+from stages.reporting.experiments import csv_rows
 from stages.reporting.figures import picture
 from stages.reporting.page import Section
 from stages.reporting.published import Published
@@ -59,10 +57,7 @@ def peers_section(published: Published) -> Section:
 
 def speed_section(text: str, *, source: str) -> Section:
     """What the benchmarks measured against the plain arithmetic, from their CSV."""
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != SPEED_COLUMNS:
-        raise InputError(f"{source}: columns {reader.fieldnames}, expected {', '.join(SPEED_COLUMNS)}")
-    found = list(reader)
+    found = csv_rows(text, SPEED_COLUMNS, source=source)
     ratios = {row["what"]: float(row["plain"]) / float(row["ours"]) for row in found}
     cells = tuple(
         (

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stages.errors import InputError
 from stages.reporting.classification import AFTER, HONEST
@@ -19,11 +19,8 @@ def sweep_figures(text: str, *, source: str, before: Before) -> dict[Key, Figure
     `before` names the protocol that stands before them under a value, None where there is none.
     InputError when `source` has other columns, or no row of a protocol for some value.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise InputError(f"{source}: columns {reader.fieldnames}, expected {', '.join(COLUMNS)}")
     figures: dict[Key, Figures] = {}
-    for row in reader:
+    for row in csv_rows(text, COLUMNS, source=source):
         found = figures.setdefault((row["dataset"], row["backbone"], row["value"]), {})
         shown = _shown(row["value"], before)
         if row["protocol"] in shown:
@@ -37,6 +34,14 @@ def sweep_figures(text: str, *, source: str, before: Before) -> dict[Key, Figure
     if not figures:
         raise InputError(f"{source}: no rows, expected one a value and protocol")
     return figures
+
+
+def csv_rows(text: str, columns: Sequence[str], *, source: str) -> list[dict[str, str]]:
+    """The rows of a CSV of reports/experiments; InputError when the columns of `source` are others."""
+    reader = csv.DictReader(io.StringIO(text))
+    if tuple(reader.fieldnames or ()) != tuple(columns):
+        raise InputError(f"{source}: columns {reader.fieldnames}, expected {', '.join(columns)}")
+    return list(reader)
 
 
 def _shown(value: str, before: Before) -> dict[str, str]:

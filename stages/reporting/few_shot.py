@@ -1,12 +1,9 @@
 """Few-shot tables: every method at the report's shots beside the published figures, and the curve over shots."""
 
-import csv
-import io
-
-from stages.errors import InputError
 from stages.reporting import curves
 from stages.reporting.classification import AFTER, Runs, before_after, comparison_table
 from stages.reporting.comparison import Beside, Cited, Key, beside
+from stages.reporting.experiments import csv_rows
 from stages.reporting.figures import picture
 from stages.reporting.page import Section
 from stages.reporting.published import Published
@@ -92,18 +89,10 @@ def shots_table(runs: Runs, published: Published) -> Table:
     return Table("shots", title, header, tuple(rows), numeric_from=4, notes=(ORACLE_NOTE,))
 
 
-def kept_rows(text: str, *, source: str) -> list[dict[str, str]]:
-    """The rows of the CSV in `source` that `stages.keep` wrote; InputError where its columns are others."""
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != KEPT_COLUMNS:
-        raise InputError(f"{source}: columns {reader.fieldnames}, expected {', '.join(KEPT_COLUMNS)}")
-    return list(reader)
-
-
 def kept_table(text: str, *, source: str) -> Table:
     """A row per kept run and method, a column per number of shots, and the interval at the report's."""
     methods: dict[Key, dict[str, dict]] = {}
-    for row in kept_rows(text, source=source):
+    for row in csv_rows(text, KEPT_COLUMNS, source=source):
         key = (row["dataset"], row["backbone"], row["shapes"], _marked(row["method"]))
         methods.setdefault(key, {})[row["shots"]] = {name: float(row[name]) for name in KEPT_FIGURES}
     shots = sorted({count for by_shots in methods.values() for count in by_shots}, key=int)
