@@ -8,31 +8,38 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from stages import artifacts, settings
-from stages.backbones import choose_device, load
+from stages.artifacts.boxes import BOX_COLUMNS, write_boxes
+from stages.artifacts.files import read_text, write_json
+from stages.artifacts.paths import Paths
+from stages.artifacts.scenes import open_scenes
+from stages.backbones.clip import choose_device
+from stages.backbones.loading import load_backbone
+from stages.config.detect import Detect
+from stages.config.params import Params, load_params
+from stages.core.cli import run_stage
+from stages.core.errors import InputError
 from stages.detection.proposals import proposers
 from stages.detection.relabel import Named, Namer, detections
 from stages.detection.scoring import score_rows
-from stages.errors import InputError, run_stage
-from stages.language import parse_templates
-from stages.projection import resolve
+from stages.language.prompts.templates import parse_templates
+from stages.projection.presets import resolve
 
-TEMPLATES = Path("prompts/templates")
+TEMPLATES_KEY = "params.yaml: detect.templates names it"
 
 
-def main(dataset: str, backbone: str) -> None:
+def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Score every kind of proposals and every row of switches; write data/boxes/... and reports/metrics/..."""
-    params = settings.load()
-    detect, source = params.detect, artifacts.points_path(dataset)
+    params, paths = params or load_params(root), Paths(root)
+    detect, source = params.detect, paths.points(dataset)
     shown = params.dataset_entry(dataset).display_names
-    device = choose_device(detect.device)
+    device, templates = choose_device(detect.device), paths.templates(detect.templates)
     propose = proposers(detect, device)
-    model = load(backbone, params.backbone_entry(backbone), device=device)
-    with artifacts.open_scenes(source) as scans:
+    model = load_backbone(backbone, params.backbone_entry(backbone), device=device, root=root)
+    with open_scenes(source) as scans:
         namer = Namer(
             model,
             class_names=[shown.get(name, name) for name in scans.classes],
-            templates=_templates(detect.templates),
+            templates=parse_templates(read_text(templates, hint=TEMPLATES_KEY), source=str(templates)),
             projection=resolve(params.render),
             detect=detect,
         )
@@ -48,19 +55,12 @@ def main(dataset: str, backbone: str) -> None:
         classes = scans.classes
     scores = {kind: score_rows(boxes, truths, classes=classes, detect=detect) for kind, boxes in named.items()}
     counts = {"scans": len(names), "classes": len(classes), "boxes": sum(len(labels) for _, labels in truths)}
-    artifacts.write_boxes(artifacts.boxes_path(dataset, backbone), _columns(named, names, len(classes), detect))
-    artifacts.write_json(artifacts.metrics_path(dataset, backbone), {"task": "detection", **counts, **scores})
-
-
-def _templates(name: str) -> tuple[str, ...]:
-    path = TEMPLATES / f"{name}.txt"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file (params.yaml: detect.templates)")
-    return parse_templates(path.read_text(), source=str(path))
+    write_boxes(paths.boxes(dataset, backbone), _columns(named, names, len(classes), detect))
+    write_json(paths.metrics(dataset, backbone), {"task": "detection", **counts, **scores})
 
 
 def _columns(
-    named: dict[str, list[Named]], names: tuple[str, ...], classes: int, detect: settings.Detect
+    named: dict[str, list[Named]], names: tuple[str, ...], classes: int, detect: Detect
 ) -> dict[str, np.ndarray]:
     """The table of boxes with the switches as they are set: each with its best class, best score first."""
     rows = []
@@ -71,8 +71,8 @@ def _columns(
             rows += [
                 (kind, name, *box, label, score) for box, label, score in zip(found.boxes, labels, scores, strict=True)
             ]
-    columns = zip(*rows, strict=True) if rows else [()] * len(artifacts.BOX_COLUMNS)
-    return dict(zip(artifacts.BOX_COLUMNS, map(np.array, columns), strict=True))
+    columns = zip(*rows, strict=True) if rows else [()] * len(BOX_COLUMNS)
+    return dict(zip(BOX_COLUMNS, map(np.array, columns), strict=True))
 
 
 if __name__ == "__main__":

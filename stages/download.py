@@ -2,37 +2,43 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from stages import artifacts, settings
-from stages.datasets.reading import read, unlike_published
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import Clouds, write_points
+from stages.artifacts.scenes import Scenes, write_scenes
+from stages.config.download import Download
+from stages.config.params import Params, load_params
+from stages.core.cli import run_stage
+from stages.core.errors import InputError
+from stages.datasets.registry import read, unlike_published
 from stages.datasets.sampling import thin
 from stages.datasets.splits import with_validation
-from stages.errors import InputError, run_stage
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Fetch and read the raw files of `dataset` and write data/points/<dataset>.h5: clouds, or scans with boxes."""
-    params = settings.load()
-    entry, download, path = params.dataset_entry(dataset), params.download, artifacts.points_path(dataset)
-    raw = read(dataset, entry)
+    params, paths = params or load_params(root), Paths(root)
+    entry, download, path = params.dataset_entry(dataset), params.download, paths.points(dataset)
+    raw = read(dataset, entry, root=root)
     odd = unlike_published(raw, entry)
     if odd:
         print(f"note: {entry.path}: {odd}", file=sys.stderr)
-    if isinstance(raw, artifacts.Scenes):
+    if isinstance(raw, Scenes):
         kept = {
             split: tuple(scans[row] for row in _spread(len(scans), download.max_samples))
             for split, scans in raw.splits.items()
         }
-        artifacts.write_scenes(path, replace(raw, splits=kept))
+        write_scenes(path, replace(raw, splits=kept))
     else:
         splits = with_validation(raw.splits, fraction=download.validation_fraction, seed=download.seed)
         kept = {split: _reduced(clouds, download, f"{dataset}: {split}") for split, clouds in splits.items()}
-        artifacts.write_points(path, replace(raw, splits=kept))
+        write_points(path, replace(raw, splits=kept))
 
 
-def _reduced(clouds: artifacts.Clouds, download: settings.Download, source: str) -> artifacts.Clouds:
+def _reduced(clouds: Clouds, download: Download, source: str) -> Clouds:
     """The clouds that are kept, with the points that are kept."""
     kept = clouds.rows(_spread(len(clouds.points), download.max_samples))
     if download.num_points is None:

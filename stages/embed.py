@@ -5,56 +5,69 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import artifacts, settings
-from stages.backbones import choose_device, encode_cached, load
-from stages.errors import InputError, run_stage
-from stages.language import fill, parse_templates, waffle
+from stages.artifacts.files import read_text
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import open_points
+from stages.artifacts.prompts import Prompts, write_prompts
+from stages.artifacts.sentences import read_sentences
+from stages.artifacts.text_cache import read_text_cache, write_text_cache
+from stages.backbones.clip import choose_device
+from stages.backbones.loading import load_backbone
+from stages.backbones.text_cache import encode_cached
+from stages.config.embed import Embed
+from stages.config.params import Params, load_params
+from stages.core.cli import run_stage
+from stages.language.prompts.templates import fill, parse_templates
+from stages.language.prompts.waffle import waffle
 
-TEMPLATES = Path("prompts/templates")
 WAFFLE = "waffle"
 
 
-def main(dataset: str, backbone: str) -> None:
+def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Encode every prompt of every class and write data/features/<dataset>/<backbone>/prompts.parquet."""
-    params = settings.load()
-    with artifacts.open_points(artifacts.points_path(dataset)) as points:
+    params, paths = params or load_params(root), Paths(root)
+    with open_points(paths.points(dataset)) as points:
         classes = points.classes
     shown = params.dataset_entry(dataset).display_names
-    wording = artifacts.read_sentences(artifacts.sentences_path(dataset))
+    wording = read_sentences(paths.sentences(dataset))
     rows = [
         (index, name, prompt_set, text)
         for prompt_set in params.embed.sets
         for index, name in enumerate(classes)
-        for text in wording.of(prompt_set, name) or _sentences(prompt_set, shown.get(name, name), params.embed)
+        for text in wording.of(prompt_set, name) or _sentences(prompt_set, shown.get(name, name), params.embed, paths)
     ]
     indices, names, sets, texts = zip(*rows, strict=True)
-    features = _features(texts, backbone, params.backbone_entry(backbone), params.embed)
-    artifacts.write_prompts(
-        artifacts.prompts_path(dataset, backbone), artifacts.Prompts(np.array(indices), names, sets, texts, features)
-    )
+    features = _features(texts, backbone, params, paths)
+    write_prompts(paths.prompts(dataset, backbone), Prompts(np.array(indices), names, sets, texts, features))
 
 
-def _features(texts: Sequence[str], name: str, entry: settings.Backbone, embed: settings.Embed) -> np.ndarray:
+def _features(texts: Sequence[str], backbone: str, params: Params, paths: Paths) -> np.ndarray:
     """Features f4 [T, D] of the sentences, of which only those that no earlier run has seen are encoded."""
-    device = choose_device(embed.device)
-    model = load(name, entry, device=device, autocast=embed.autocast, compile=embed.compile)
-    path = artifacts.text_cache_path(name, model.text_fingerprint(batch_size=embed.batch_size))
-    cache = artifacts.read_text_cache(path)
+    embed, entry = params.embed, params.backbone_entry(backbone)
+    model = load_backbone(
+        backbone,
+        entry,
+        device=choose_device(embed.device),
+        autocast=embed.autocast,
+        compile=embed.compile,
+        root=paths.root,
+    )
+    path = paths.text_cache(backbone, model.text_fingerprint(batch_size=embed.batch_size))
+    cache = read_text_cache(path)
     known = len(cache)
     features = encode_cached(model, texts, cache=cache, batch_size=embed.batch_size)
     if len(cache) > known:
-        artifacts.write_text_cache(path, cache)
+        write_text_cache(path, cache)
     return features
 
 
-def _sentences(prompt_set: str, class_name: str, embed: settings.Embed) -> list[str]:
+def _sentences(prompt_set: str, class_name: str, embed: Embed, paths: Paths) -> list[str]:
     """The sentences of one set about one class that no language model wrote: random words, or a template file's."""
     if prompt_set == WAFFLE:
         return waffle(class_name, count=embed.waffle_count, seed=embed.waffle_seed)
-    path = TEMPLATES / f"{prompt_set}.txt"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, and no such set in generate.sets (params.yaml: embed.sets)")
-    return fill(parse_templates(path.read_text(), source=str(path)), class_name)
+    path = paths.templates(prompt_set)
+    text = read_text(path, hint="params.yaml: embed.sets names it, and it is no set of generate.sets")
+    return fill(parse_templates(text, source=str(path)), class_name)
 
 
 if __name__ == "__main__":

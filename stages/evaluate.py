@@ -1,23 +1,32 @@
 """Features, prompts and choices -> predictions and figures: `python -m stages.evaluate <dataset> <backbone>`."""
 
+from pathlib import Path
+
 import numpy as np
 
-from stages import artifacts, settings
-from stages.errors import InputError, run_stage
+from stages.artifacts.features import Features, read_features
+from stages.artifacts.fewshot import read_epochs
+from stages.artifacts.files import read_json, write_csv, write_json
+from stages.artifacts.paths import Paths
+from stages.artifacts.predictions import prediction_columns, read_predictions, stacked, write_predictions
+from stages.artifacts.prompts import Prompts, read_prompts
+from stages.config.evaluate import Evaluate
+from stages.config.params import Params, load_params
+from stages.core.cli import run_stage
+from stages.core.errors import InputError
 from stages.fewshot.evaluation import few_shot
-from stages.zeroshot import average_prompts, class_features
-from stages.zeroshot.classifier import prompt_ids
+from stages.zeroshot.classifier import average_prompts, class_features, prompt_ids
 from stages.zeroshot.evaluation import Classifier, by_sentences, classify, judge, single_views
 
 ZERO_SHOT = {"shots": 0, "seed": 0}
 
 
-def main(dataset: str, backbone: str) -> None:
+def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Score every protocol on the evaluated split; write its predictions, metrics and confusions."""
-    params = settings.load()
-    features = artifacts.read_features(artifacts.features_path(dataset, backbone), params.evaluate.split)
-    prompts = artifacts.read_prompts(artifacts.prompts_path(dataset, backbone))
-    searched = artifacts.read_json(artifacts.search_path(dataset, backbone))
+    params, paths = params or load_params(root), Paths(root)
+    features = read_features(paths.features(dataset, backbone), params.evaluate.split)
+    prompts = read_prompts(paths.prompts(dataset, backbone))
+    searched = read_json(paths.search(dataset, backbone))
     classifiers = _averaged(prompts, features, params.evaluate) | {
         name: Classifier(average_prompts(prompts, found["prompts"]), np.array(found["view_weights"]))
         for name, found in searched.items()
@@ -32,24 +41,22 @@ def main(dataset: str, backbone: str) -> None:
     }
     names = np.array(features.classes)
     confusions = {"actual": names[features.labels], "predicted": names[outcomes[baseline].ranked[:, 0]]}
-    artifacts.write_csv(artifacts.confusions_path(dataset, backbone), confusions)
+    write_csv(paths.confusions(dataset, backbone), confusions)
     columns = [
-        artifacts.prediction_columns(features.labels, outcome.ranked, outcome.scores, method=name, **ZERO_SHOT)
+        prediction_columns(features.labels, outcome.ranked, outcome.scores, method=name, **ZERO_SHOT)
         for name, outcome in outcomes.items()
     ]
-    artifacts.write_predictions(artifacts.predictions_path(dataset, backbone), artifacts.stacked(columns))
-    folder = artifacts.few_shot_path(dataset, backbone)
+    write_predictions(paths.predictions(dataset, backbone), stacked(columns))
+    folder = paths.few_shot(dataset, backbone)
     metrics["few_shot"] = few_shot(
-        artifacts.read_predictions(folder / "predictions.parquet"),
-        artifacts.read_epochs(folder / "epochs.parquet"),
+        read_predictions(folder / "predictions.parquet"),
+        read_epochs(folder / "epochs.parquet"),
         evaluate=params.evaluate,
     )
-    artifacts.write_json(artifacts.metrics_path(dataset, backbone), metrics)
+    write_json(paths.metrics(dataset, backbone), metrics)
 
 
-def _averaged(
-    prompts: artifacts.Prompts, features: artifacts.Features, evaluate: settings.Evaluate
-) -> dict[str, Classifier]:
+def _averaged(prompts: Prompts, features: Features, evaluate: Evaluate) -> dict[str, Classifier]:
     """The protocols that average one prompt set and choose nothing, with the given view weights or equal ones."""
     views, weights = features.features.shape[1], evaluate.view_weights
     if weights is not None and len(weights) != views:

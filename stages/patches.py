@@ -1,26 +1,35 @@
 """Labelled clouds of one dataset -> features of depth map patches: `python -m stages.patches <dataset> <backbone>`."""
 
+from pathlib import Path
+
 import numpy as np
 from tqdm import tqdm
 
-from stages import artifacts, settings
-from stages.backbones import ClipModel, choose_device, load
-from stages.errors import InputError, run_stage
-from stages.projection import PRESETS, Projection, orient
-from stages.segmentation import look_at
+from stages.artifacts.patches import PatchFeatures, new_patches
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import PointsReader, open_points
+from stages.backbones.clip import ClipModel, choose_device
+from stages.backbones.loading import load_backbone
+from stages.config.params import Params, load_params
+from stages.config.patches import Patches
+from stages.core.cli import run_stage
+from stages.core.errors import InputError
+from stages.projection.clouds import orient
+from stages.projection.presets import PRESETS, Projection
+from stages.segmentation.views import look_at
 
 SHAPES_AT_ONCE = 8
 EVALUATED = "test"
 
 
-def main(dataset: str, backbone: str) -> None:
+def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Encode the views of every test shape, and of some others; write data/patches/<dataset>/<backbone>/*.h5."""
-    params = settings.load()
-    config, source = params.patches, artifacts.points_path(dataset)
-    model = load(backbone, params.backbone_entry(backbone), device=choose_device(config.device))
+    params, paths = params or load_params(root), Paths(root)
+    config, source = params.patches, paths.points(dataset)
+    model = load_backbone(backbone, params.backbone_entry(backbone), device=choose_device(config.device), root=root)
     model.patch_grid(config.resolution)
     projection = PRESETS[config.preset]
-    with artifacts.open_points(source) as points:
+    with open_points(source) as points:
         if points.part_names is None:
             raise InputError(
                 f"{source}: no parts, expected a dataset with part labels (params.yaml: select.segmentation)"
@@ -34,8 +43,8 @@ def main(dataset: str, backbone: str) -> None:
             total=sum(len(some) for kept in wanted.values() for some in kept.values()), unit="shape", disable=None
         )
         for category, kept in wanted.items():
-            with artifacts.new_patches(
-                artifacts.patches_path(dataset, backbone, category),
+            with new_patches(
+                paths.patches(dataset, backbone, category),
                 category=category,
                 parts=points.part_names[points.classes.index(category)],
                 map_size=projection.map_size,
@@ -47,12 +56,12 @@ def main(dataset: str, backbone: str) -> None:
                         writer.append(split, _encode(points, split, chunk, model, projection, config))
                         bar.update(len(chunk))
         bar.close()
-    for path in artifacts.patches_path(dataset, backbone).glob("*.h5"):
+    for path in paths.patches(dataset, backbone).glob("*.h5"):
         if path.stem not in wanted:
             path.unlink()
 
 
-def _rows(of_category: np.ndarray, split: str, config: settings.Patches) -> np.ndarray:
+def _rows(of_category: np.ndarray, split: str, config: Patches) -> np.ndarray:
     """Rows of the category's shapes: all that are evaluated, of another split `search_shapes`, evenly spread."""
     rows = np.flatnonzero(of_category)
     if split == EVALUATED or len(rows) <= config.search_shapes:
@@ -61,18 +70,18 @@ def _rows(of_category: np.ndarray, split: str, config: settings.Patches) -> np.n
 
 
 def _encode(
-    points: artifacts.PointsReader,
+    points: PointsReader,
     split: str,
     rows: np.ndarray,
     model: ClipModel,
     projection: Projection,
-    config: settings.Patches,
-) -> artifacts.Patches:
+    config: Patches,
+) -> PatchFeatures:
     """The patches of the shapes at `rows`."""
     clouds = orient(points.points(split, rows), points.up_axis)
     seen = look_at(clouds, projection, source=f"data/points: {split}", first_sample=int(rows[0]))
     features = model.encode_patches(seen.depth, batch_size=config.batch_size, resolution=config.resolution)
-    return artifacts.Patches(rows, features, *seen[1:], projection.map_size, model.logit_scale)
+    return PatchFeatures(rows, features, *seen[1:], projection.map_size, model.logit_scale)
 
 
 if __name__ == "__main__":

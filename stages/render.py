@@ -1,23 +1,30 @@
 """Point clouds of one dataset -> depth maps: `python -m stages.render <dataset>`."""
 
+from pathlib import Path
+
 from tqdm import tqdm
 
-from stages import artifacts, settings
-from stages.errors import run_stage
-from stages.projection import orient, render, resolve
+from stages.artifacts.depth import new_depth
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import open_points
+from stages.config.params import Params, load_params
+from stages.core.cli import run_stage
+from stages.projection.clouds import orient
+from stages.projection.presets import resolve
+from stages.projection.rendering import render
 
 CLOUDS_AT_ONCE = 64
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Render every split of `dataset` in all views, chunk by chunk, and write data/depth/<dataset>.h5."""
-    params = settings.load()
+    params, paths = params or load_params(root), Paths(root)
     projection = resolve(params.render)
-    source = artifacts.points_path(dataset)
+    source = paths.points(dataset)
     with (
-        artifacts.open_points(source) as points,
-        artifacts.new_depth(
-            artifacts.depth_path(dataset),
+        open_points(source) as points,
+        new_depth(
+            paths.depth(dataset),
             classes=points.classes,
             views=projection.view_names,
             polarity=projection.polarity,

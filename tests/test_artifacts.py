@@ -4,8 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
-from stages import artifacts
-from stages.errors import InputError
+from stages.artifacts.boxes import BOX_COLUMNS, read_boxes, write_boxes
+from stages.artifacts.depth import new_depth, open_depth
+from stages.artifacts.features import read_features, write_features
+from stages.artifacts.files import write_json
+from stages.artifacts.points import Clouds, Points, open_points, write_points
+from stages.artifacts.predictions import read_ranked, write_predictions
+from stages.artifacts.prompts import Prompts, read_prompts, write_prompts
+from stages.core.errors import InputError
 
 CLASSES = ("chair", "night_stand")
 
@@ -13,8 +19,8 @@ CLASSES = ("chair", "night_stand")
 @pytest.fixture
 def points():
     rng = np.random.default_rng(0)
-    clouds = artifacts.Clouds(rng.normal(size=(3, 5, 3)).astype("f4"), np.array([0, 1, 1]))
-    return artifacts.Points(CLASSES, "y", {"train": clouds, "test": clouds})
+    clouds = Clouds(rng.normal(size=(3, 5, 3)).astype("f4"), np.array([0, 1, 1]))
+    return Points(CLASSES, "y", {"train": clouds, "test": clouds})
 
 
 def unit(rng, *shape):
@@ -24,9 +30,9 @@ def unit(rng, *shape):
 
 def test_points_round_trip_with_equal_bytes(points, tmp_path):
     for name in ("a.h5", "b.h5"):
-        artifacts.write_points(tmp_path / name, points)
+        write_points(tmp_path / name, points)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    with artifacts.open_points(tmp_path / "a.h5") as back:
+    with open_points(tmp_path / "a.h5") as back:
         assert (back.classes, back.up_axis, set(back.splits)) == (CLASSES, "y", {"train", "test"})
         np.testing.assert_array_equal(back.points("test"), points.splits["test"].points)
         np.testing.assert_array_equal(back.points("test", slice(1, 3)), points.splits["test"].points[1:3])
@@ -37,13 +43,13 @@ def test_points_round_trip_with_equal_bytes(points, tmp_path):
 def test_depth_is_stored_within_the_stated_error(dtype, error, tmp_path):
     depth = np.random.default_rng(0).random((5, 2, 4, 4), dtype="f4")
     for name in ("a.h5", "b.h5"):
-        with artifacts.new_depth(
+        with new_depth(
             tmp_path / name, classes=CLASSES, views=["front", "back"], polarity="white_background", dtype=dtype
         ) as writer:
             writer.append("test", depth[:2], np.array([0, 1]))
             writer.append("test", depth[2:], np.array([1, 0, 1]))
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    with artifacts.open_depth(tmp_path / "a.h5") as maps:
+    with open_depth(tmp_path / "a.h5") as maps:
         assert (maps.views, maps.splits, maps.polarity) == (("front", "back"), ("test",), "white_background")
         np.testing.assert_allclose(maps.depth("test"), depth, atol=error)
         np.testing.assert_array_equal(maps.depth("test", slice(2, 4)), maps.depth("test")[2:4])
@@ -56,7 +62,7 @@ def test_a_writer_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
     path = tmp_path / "depth.h5"
     path.write_text("earlier")
     options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": "u1"}
-    with pytest.raises(KeyboardInterrupt), artifacts.new_depth(path, **options) as writer:
+    with pytest.raises(KeyboardInterrupt), new_depth(path, **options) as writer:
         writer.append("test", np.zeros((1, 1, 2, 2), "f4"), np.array([0]))
         raise KeyboardInterrupt
     assert [file.name for file in tmp_path.iterdir()] == ["depth.h5"]
@@ -66,25 +72,23 @@ def test_a_writer_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
 def test_features_and_prompts_round_trip(tmp_path):
     rng = np.random.default_rng(0)
     features, labels = unit(rng, 4, 2, 8), np.array([0, 1, 1, 0])
-    artifacts.write_features(tmp_path / "depth.h5", {"test": (features, labels)}, classes=CLASSES, logit_scale=100.0)
-    back = artifacts.read_features(tmp_path / "depth.h5", "test")
+    write_features(tmp_path / "depth.h5", {"test": (features, labels)}, classes=CLASSES, logit_scale=100.0)
+    back = read_features(tmp_path / "depth.h5", "test")
     np.testing.assert_array_equal(back.features, features)
     assert (back.classes, back.logit_scale) == (CLASSES, 100.0)
-    prompts = artifacts.Prompts(
-        np.array([0, 1]), CLASSES, ("simple",) * 2, ("a chair.", "a night stand."), unit(rng, 2, 8)
-    )
-    artifacts.write_prompts(tmp_path / "prompts.parquet", prompts)
-    again = artifacts.read_prompts(tmp_path / "prompts.parquet")
+    prompts = Prompts(np.array([0, 1]), CLASSES, ("simple",) * 2, ("a chair.", "a night stand."), unit(rng, 2, 8))
+    write_prompts(tmp_path / "prompts.parquet", prompts)
+    again = read_prompts(tmp_path / "prompts.parquet")
     np.testing.assert_array_equal(again.features, prompts.features)
     assert (again.texts, again.sets, again.class_names) == (prompts.texts, prompts.sets, CLASSES)
 
 
 def test_writers_refuse_what_the_contract_does_not_say(points, tmp_path):
-    wide = artifacts.Clouds(points.splits["test"].points.astype("f8"), points.splits["test"].labels)
+    wide = Clouds(points.splits["test"].points.astype("f8"), points.splits["test"].labels)
     with pytest.raises(InputError, match=r"test/points is float64 \[3, 5, 3\], expected float32 \[any, any, 3\]"):
-        artifacts.write_points(tmp_path / "p.h5", artifacts.Points(CLASSES, "y", {"test": wide}))
+        write_points(tmp_path / "p.h5", Points(CLASSES, "y", {"test": wide}))
     with pytest.raises(InputError, match="test/features has norms"):
-        artifacts.write_features(
+        write_features(
             tmp_path / "f.h5", {"test": (np.ones((1, 1, 4), "f4"), np.array([0]))}, classes=CLASSES, logit_scale=1.0
         )
     assert not list(tmp_path.iterdir())
@@ -92,30 +96,30 @@ def test_writers_refuse_what_the_contract_does_not_say(points, tmp_path):
 
 def test_readers_refuse_a_missing_damaged_or_other_file(points, tmp_path):
     path = tmp_path / "points.h5"
-    with pytest.raises(InputError, match=r"points.h5: no such file; run `dvc repro`"), artifacts.open_points(path):
+    with pytest.raises(InputError, match=r"points.h5: no such file; run `dvc repro`"), open_points(path):
         pass
-    artifacts.write_points(path, points)
+    write_points(path, points)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="points.h5: not a readable HDF5 file"), artifacts.open_points(path):
+    with pytest.raises(InputError, match="points.h5: not a readable HDF5 file"), open_points(path):
         pass
     path.write_bytes(whole)
     with h5py.File(path, "a") as file:
         file.attrs["format"] = 0
-    with pytest.raises(InputError, match="attribute format is 0, expected 1"), artifacts.open_points(path):
+    with pytest.raises(InputError, match="attribute format is 0, expected 1"), open_points(path):
         pass
     with pytest.raises(InputError, match="no split 'test'"):
         empty = tmp_path / "f.h5"
-        artifacts.write_features(empty, {}, classes=CLASSES, logit_scale=1.0)
-        artifacts.read_features(empty, "test")
+        write_features(empty, {}, classes=CLASSES, logit_scale=1.0)
+        read_features(empty, "test")
     (tmp_path / "prompts.parquet").write_text("text")
     with pytest.raises(InputError, match="prompts.parquet: not a readable Parquet file"):
-        artifacts.read_prompts(tmp_path / "prompts.parquet")
+        read_prompts(tmp_path / "prompts.parquet")
 
 
 def test_json_refuses_not_a_number(tmp_path):
     with pytest.raises(ValueError, match="nan"):
-        artifacts.write_json(tmp_path / "m.json", {"top1": float("nan")})
+        write_json(tmp_path / "m.json", {"top1": float("nan")})
     assert not list(tmp_path.iterdir())
 
 
@@ -130,19 +134,19 @@ def test_ranked_predictions_come_back_by_sample(tmp_path):
         "predicted": [1, 0, 0, 1, 0, 1, 1, 0],
         "score": [0.75, 0.25, 0.5, 0.5] * 2,
     }
-    artifacts.write_predictions(tmp_path / "p.parquet", columns)
-    ranked, scores = artifacts.read_ranked(tmp_path / "p.parquet", method="b")
+    write_predictions(tmp_path / "p.parquet", columns)
+    ranked, scores = read_ranked(tmp_path / "p.parquet", method="b")
     assert (ranked.tolist(), scores.tolist()) == ([[0, 1], [1, 0]], [[0.75, 0.25], [0.5, 0.5]])
     with pytest.raises(InputError, match=r"p.parquet: no method 'c'; it has a, b"):
-        artifacts.read_ranked(tmp_path / "p.parquet", method="c")
+        read_ranked(tmp_path / "p.parquet", method="c")
 
 
 def test_boxes_come_back_by_proposals_and_scan(tmp_path):
     rows = [("clusters", "a", 1, 2, 3, 4, 5, 6, 1, 0.5), ("clusters", "b", 7, 8, 9, 1, 1, 1, 0, 0.25)]
-    columns = dict(zip(artifacts.BOX_COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True))
-    artifacts.write_boxes(tmp_path / "b.parquet", columns)
-    boxes, labels, scores = artifacts.read_boxes(tmp_path / "b.parquet", proposals="clusters", scan="b")
+    columns = dict(zip(BOX_COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True))
+    write_boxes(tmp_path / "b.parquet", columns)
+    boxes, labels, scores = read_boxes(tmp_path / "b.parquet", proposals="clusters", scan="b")
     assert (boxes.tolist(), labels.tolist(), scores.tolist()) == ([[7, 8, 9, 1, 1, 1]], [0], [0.25])
-    assert artifacts.read_boxes(tmp_path / "b.parquet", proposals="clusters", scan="c")[0].shape == (0, 6)
+    assert read_boxes(tmp_path / "b.parquet", proposals="clusters", scan="c")[0].shape == (0, 6)
     with pytest.raises(ValueError, match="expected .'proposals', 'scan'"):
-        artifacts.write_boxes(tmp_path / "c.parquet", {"scan": columns["scan"]})
+        write_boxes(tmp_path / "c.parquet", {"scan": columns["scan"]})

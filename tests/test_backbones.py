@@ -14,12 +14,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages.backbones import ClipModel, choose_device, encode_cached, load
-from stages.backbones.loading import build, register
+from stages.backbones.clip import ClipModel, choose_device
+from stages.backbones.loading import build, load_backbone, register
 from stages.backbones.patches import resize_positions
+from stages.backbones.text_cache import encode_cached
 from stages.backbones.weights import OPENAI_MARKS, read_weights, write_weights
-from stages.errors import InputError
-from stages.settings import Backbone
+from stages.config.backbone import Backbone
+from stages.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -54,7 +55,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def bundled():
-    return load("bundled", BUNDLED, device=CPU)
+    return load_backbone("bundled", BUNDLED, device=CPU)
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_a_local_checkpoint_gives_the_features_of_the_model_it_came_from(depth, 
             entry = Backbone(
                 architecture=str(tmp_path / "small.json"), pretrained=str(tmp_path / file), normalise=normalise
             )
-            loaded = load("small", entry, device=CPU)
+            loaded = load_backbone("small", entry, device=CPU)
             np.testing.assert_allclose(loaded.encode_depth(depth, batch_size=4), expected, atol=1e-5)
             assert loaded.logit_scale == pytest.approx(model.logit_scale.exp().item())
 
@@ -127,7 +128,7 @@ def test_unknown_words_say_nothing(bundled):
 def test_a_wrong_entry_is_one_line(changes, message):
     values = {"architecture": BUNDLED.architecture, "pretrained": BUNDLED.pretrained, "normalise": "none"} | changes
     with pytest.raises(InputError, match=message) as error:
-        load("mine", Backbone(**values), device=CPU)
+        load_backbone("mine", Backbone(**values), device=CPU)
     assert "\n" not in str(error.value)
 
 
@@ -135,7 +136,7 @@ def test_weights_of_another_architecture_do_not_load(tmp_path):
     (tmp_path / "small.json").write_text(json.dumps(SMALL))
     entry = Backbone(architecture=str(tmp_path / "small.json"), pretrained=BUNDLED.pretrained, normalise="none")
     with pytest.raises(InputError, match="do not load"):
-        load("small", entry, device=CPU)
+        load_backbone("small", entry, device=CPU)
 
 
 def test_a_device_that_is_absent_is_refused():
@@ -313,17 +314,17 @@ def openai_file(folder, kind):
 @pytest.mark.parametrize("kind", ["archive", "marked"])
 def test_weights_of_openai_load_as_they_are_and_with_quickgelu_alone(tmp_path, kind):
     state = openai_file(tmp_path, kind)
-    loaded = load("mine", entry_of(tmp_path, SMALL | {"quick_gelu": True}, "openai.pt"), device=CPU)
+    loaded = load_backbone("mine", entry_of(tmp_path, SMALL | {"quick_gelu": True}, "openai.pt"), device=CPU)
     for key, value in loaded._model.state_dict().items():
         assert torch.equal(value, state[key]), key
     with pytest.raises(InputError, match=r"backbone.mine.architecture '.*mine.json': .*openai.pt has OpenAI's weights"):
-        load("mine", entry_of(tmp_path, SMALL, "openai.pt"), device=CPU)
+        load_backbone("mine", entry_of(tmp_path, SMALL, "openai.pt"), device=CPU)
 
 
 def test_a_checkpoint_of_parallel_training_loads(tmp_path):
     state = small_model(tmp_path, SMALL).state_dict()
     torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, tmp_path / "epoch_1.pt")
-    loaded = load("mine", entry_of(tmp_path, SMALL, "epoch_1.pt"), device=CPU)
+    loaded = load_backbone("mine", entry_of(tmp_path, SMALL, "epoch_1.pt"), device=CPU)
     assert torch.equal(loaded._model.visual.proj, state["visual.proj"])
 
 
@@ -338,7 +339,7 @@ def test_a_checkpoint_of_parallel_training_loads(tmp_path):
 )
 def test_another_activation_than_the_weights_were_trained_with_is_refused(architecture, tag, expected):
     with pytest.raises(InputError, match=f"backbone.mine.architecture '{architecture}': .* '{tag}' .*{expected}"):
-        load("mine", Backbone(architecture=architecture, pretrained=tag, normalise="none"), device=CPU)
+        load_backbone("mine", Backbone(architecture=architecture, pretrained=tag, normalise="none"), device=CPU)
 
 
 def test_a_pickle_is_not_executed(tmp_path):
@@ -348,7 +349,7 @@ def test_a_pickle_is_not_executed(tmp_path):
 
     torch.save({"state_dict": Payload()}, tmp_path / "evil.pt")
     with pytest.raises(InputError, match="evil.pt: not a checkpoint of tensors alone"):
-        load("mine", entry_of(tmp_path, SMALL, "evil.pt"), device=CPU)
+        load_backbone("mine", entry_of(tmp_path, SMALL, "evil.pt"), device=CPU)
     assert not (tmp_path / "executed").exists()
 
 
@@ -356,19 +357,19 @@ def test_a_pickle_is_not_executed(tmp_path):
 def test_a_file_without_a_state_dict_is_one_line(tmp_path, content):
     torch.save(content, tmp_path / "odd.pt")
     with pytest.raises(InputError, match="odd.pt: not a state dict"):
-        load("mine", entry_of(tmp_path, SMALL, "odd.pt"), device=CPU)
+        load_backbone("mine", entry_of(tmp_path, SMALL, "odd.pt"), device=CPU)
 
 
 def test_offline_every_entry_says_which_file_is_missing_and_where_to_put_it(tmp_path):
     """In a process of its own, because huggingface_hub reads its variables when it is imported."""
     code = (
         "import torch\n"
-        "from stages import settings\n"
-        "from stages.backbones import load\n"
-        "from stages.errors import InputError\n"
-        "for name, entry in settings.load().backbone.items():\n"
+        "from stages.config.params import load_params\n"
+        "from stages.backbones.loading import load_backbone\n"
+        "from stages.core.errors import InputError\n"
+        "for name, entry in load_params().backbone.items():\n"
         "    try:\n"
-        "        load(name, entry, device=torch.device('cpu'))\n"
+        "        load_backbone(name, entry, device=torch.device('cpu'))\n"
         "        print(name, 'loads')\n"
         "    except InputError as error:\n"
         "        print(name, error)\n"
@@ -394,7 +395,7 @@ def test_a_tokenizer_that_is_absent_is_one_line(tmp_path, monkeypatch):
         raise ModuleNotFoundError("No module named 'transformers'")
 
     torch.save(small_model(tmp_path, SMALL).state_dict(), tmp_path / "small.pt")
-    model = load("mine", entry_of(tmp_path, SMALL, "small.pt"), device=CPU)
+    model = load_backbone("mine", entry_of(tmp_path, SMALL, "small.pt"), device=CPU)
     monkeypatch.setattr(open_clip, "get_tokenizer", absent)
     with pytest.raises(InputError, match="backbone.mine: the tokenizer of 'mine' does not load: No module named"):
         model.encode_text(["a chair."], batch_size=8)
@@ -404,9 +405,11 @@ def test_a_tokenizer_that_is_absent_is_one_line(tmp_path, monkeypatch):
 @pytest.mark.parametrize("way", ["precision", "autocast"])
 def test_half_precision_is_close_and_leaves_as_f4(tmp_path, depth, config, way):
     torch.save(small_model(tmp_path, config).state_dict(), tmp_path / "small.pt")
-    full = load("mine", entry_of(tmp_path, config, "small.pt"), device=CPU)
+    full = load_backbone("mine", entry_of(tmp_path, config, "small.pt"), device=CPU)
     changes = {"precision": "bf16"} if way == "precision" else {}
-    half = load("mine", entry_of(tmp_path, config, "small.pt", **changes), device=CPU, autocast=way == "autocast")
+    half = load_backbone(
+        "mine", entry_of(tmp_path, config, "small.pt", **changes), device=CPU, autocast=way == "autocast"
+    )
     for encode in (
         lambda model: model.encode_depth(depth, batch_size=6),
         lambda model: model.encode_patches(depth, batch_size=6),
@@ -424,7 +427,7 @@ def test_compilation_is_of_both_towers_and_asked_for(tmp_path, depth, monkeypatc
     compile = torch.compile
     monkeypatch.setattr(torch, "compile", lambda tower: compile(tower, backend="eager"))
     entry = entry_of(tmp_path, SMALL, "small.pt")
-    plain, compiled = (load("mine", entry, device=CPU, compile=wanted) for wanted in (False, True))
+    plain, compiled = (load_backbone("mine", entry, device=CPU, compile=wanted) for wanted in (False, True))
     assert plain._encode_image == plain._model.encode_image
     assert compiled._encode_image != compiled._model.encode_image
     assert compiled._encode_text != compiled._model.encode_text
@@ -457,7 +460,7 @@ def test_the_fingerprint_knows_whatever_changes_a_feature(tmp_path):
         model = small_model(tmp_path, SMALL, seed=seed)
         torch.save(model.state_dict(), tmp_path / "small.pt")
         entry = entry_of(tmp_path, config, "small.pt", precision=precision)
-        return load("mine", entry, device=CPU, **options).text_fingerprint(batch_size=batch_size)
+        return load_backbone("mine", entry, device=CPU, **options).text_fingerprint(batch_size=batch_size)
 
     plain = fingerprint()
     assert fingerprint() == plain

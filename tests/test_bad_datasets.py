@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from raw_layouts import LAYOUTS, OPTIONS, POINTS, clouds, write_shard
 
 from stages import download
+from stages.core.errors import InputError
 from stages.datasets.objects import read_object
-from stages.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 

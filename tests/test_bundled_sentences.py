@@ -10,10 +10,10 @@ import h5py
 import open_clip
 import pytest
 
-from stages.errors import InputError
-from stages.language.bundled import load_facts, sentences
-from stages.language.patterns import CLASS_PATTERNS, PART_PATTERNS
-from stages.language.templates import display_name
+from stages.bundled.sentence_patterns import CLASS_PATTERNS, PART_PATTERNS
+from stages.bundled.sentences import load_facts, sentences
+from stages.core.errors import InputError
+from stages.language.prompts.templates import display_name
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "prompts/bundled/facts.yaml").read_text()

@@ -14,8 +14,8 @@ import trimesh
 import yaml
 from checkout import commit, new_checkout
 
-from stages import settings
-from stages.errors import InputError
+from stages.config.params import load_params
+from stages.core.errors import InputError
 from stages.reporting.colours import COLOURS
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def test_a_mesh_is_classified_with_labels_from_stdin_and_shown(table, tmp_path):
     cloud = tmp_path / "cloud.npy"
     np.save(cloud, trimesh.load(table).sample(3000).astype("f4"))
     options = ("--labels", "-", "--up", "z", "--json", "--sheet", sheet)
-    done = run("stages.classify", table, cloud, *options, given="lamp\ntable\nairplane\n")
+    done = run("stages.commands.classify", table, cloud, *options, given="lamp\ntable\nairplane\n")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [one["best"][0][0] for one in found["objects"]] == ["table", "table"]
@@ -56,7 +56,17 @@ def test_a_mesh_is_classified_with_labels_from_stdin_and_shown(table, tmp_path):
 def test_the_parts_of_a_mesh_are_told_and_coloured(table, tmp_path):
     ply = tmp_path / "parts.ply"
     done = run(
-        "stages.classify", table, "--part", "top, leg", "--category", "table", "--up", "z", "--json", "--ply", ply
+        "stages.commands.classify",
+        table,
+        "--part",
+        "top, leg",
+        "--category",
+        "table",
+        "--up",
+        "z",
+        "--json",
+        "--ply",
+        ply,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -87,13 +97,13 @@ def test_the_parts_of_a_mesh_are_told_and_coloured(table, tmp_path):
     ],
 )
 def test_a_wrong_call_is_one_line(arguments, says):
-    done = run("stages.classify", *arguments)
+    done = run("stages.commands.classify", *arguments)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and says in done.stderr
 
 
 def test_the_plan_of_the_published_selection_names_sources_terms_and_estimates():
-    done = run("stages.paper", "--dry-run")
+    done = run("stages.commands.reproduce", "--dry-run")
     assert done.returncode == 0, done.stderr
     for word in (
         "modelnet40_ply_hdf5_2048.zip",
@@ -111,8 +121,8 @@ def test_the_plan_of_the_published_selection_names_sources_terms_and_estimates()
 
 
 def test_the_published_selection_does_not_start_unasked():
-    done = run("stages.paper", given="n\n")
-    assert done.returncode == 1 and done.stderr == "error: stages.paper: not started\n"
+    done = run("stages.commands.reproduce", given="n\n")
+    assert done.returncode == 1 and done.stderr == "error: stages.commands.reproduce: not started\n"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +136,7 @@ def test_the_published_selection_does_not_start_unasked():
 )
 def test_an_override_of_an_unknown_key_is_one_line(key, says):
     with pytest.raises(InputError, match=rf"params\.yaml: {key}: {says}"):
-        settings.load(str(ROOT / "params.yaml"), overrides={key: ["modelnet40"]})
+        load_params(ROOT, overrides={key: ["modelnet40"]})
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +169,7 @@ def test_the_published_selection_ends_with_a_verdict_per_cell(slices, tmp_path):
     params["paper"]["overrides"]["sweep.text_inputs.values"] = [["simple"]]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     commit(checkout, "a slice")
-    done = checkout.stage("stages.paper", "--yes")
+    done = checkout.stage("stages.commands.reproduce", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     with open(tmp_path / "reports/tables/verdicts.csv", newline="") as file:
         verdicts = {(row["table"], row["cell"]): row["verdict"] for row in csv.DictReader(file)}

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from checkout import commit, contents, ran
 
-from stages import artifacts
+from stages.artifacts.predictions import read_predictions
+from stages.artifacts.prompts import read_prompts
 from stages.reporting.experiments import COLUMNS
 
 STAGES = [
@@ -135,7 +136,7 @@ def test_sweeps_are_listed_for_the_report(copy):
     copy.edit("params.yaml", "values: [v2_classification, v2_segmentation, v1]", "values: [v1]")
     commit(copy, "one value a sweep")
     before = artifact_bytes(copy)
-    done = copy.stage("stages.sweep", "kernels", "view_sets")
+    done = copy.stage("stages.commands.sweep", "kernels", "view_sets")
     assert done.returncode == 0, done.stderr
     assert different(artifact_bytes(copy), before) == []
     for name, value in {"kernels": "box", "view_sets": "v1"}.items():
@@ -172,7 +173,7 @@ def test_permuted_test_labels_change_the_oracle_alone(tiny, copy):
     for stage in ("search", "evaluate"):
         assert copy.stage(f"stages.{stage}", "home_objects", "bundled").returncode == 0
     before, after = (
-        artifacts.read_predictions(one.root / "data/predictions/home_objects/bundled.parquet") for one in (tiny, copy)
+        read_predictions(one.root / "data/predictions/home_objects/bundled.parquet") for one in (tiny, copy)
     )
     same = {
         method: bool((before["predicted"] == after["predicted"])[before["method"] == method].all())
@@ -193,7 +194,7 @@ def test_any_prompt_set_runs_through_the_search(name, sentences, copy):
     for stage in ("embed", "search", "evaluate"):
         assert copy.stage(f"stages.{stage}", "home_objects", "bundled").returncode == 0
     chosen = json.loads((copy.root / "data/search/home_objects/bundled.json").read_text())
-    sets = artifacts.read_prompts(copy.root / "data/features/home_objects/bundled/prompts.parquet").sets
+    sets = read_prompts(copy.root / "data/features/home_objects/bundled/prompts.parquet").sets
     assert {sets[row] for ids in chosen["label_free"]["prompts"] for row in ids} == {name}
     assert {sets[row] for ids in chosen["search_test"]["prompts"] for row in ids} <= {name, "class_name"}
 

@@ -16,21 +16,24 @@ from hypothesis import strategies as st
 from raw_layouts import LAYOUTS, OPTIONS, clouds
 from scipy.spatial.distance import cdist
 
-from stages import artifacts, settings
-from stages.artifacts import Clouds
+from stages.artifacts.files import read_json
+from stages.artifacts.points import Clouds, open_points, write_points
+from stages.artifacts.prompts import read_prompts
+from stages.config.dataset import Dataset
+from stages.config.params import load_params
+from stages.core.errors import InputError
 from stages.datasets import shapenetpart
 from stages.datasets.objects import read_object
-from stages.datasets.reading import READERS, read, unlike_published
+from stages.datasets.registry import READERS, read, unlike_published
 from stages.datasets.sampling import farthest_points, thin
 from stages.datasets.splits import stratified_cut, with_validation
-from stages.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))
 
 
 def entry(path, reader="modelnet_hdf5", **options):
-    return settings.Dataset(reader=reader, path=str(path), up_axis="y", licence="test", **options)
+    return Dataset(reader=reader, path=str(path), up_axis="y", licence="test", **options)
 
 
 def slice_folder(name):
@@ -57,8 +60,8 @@ def test_every_layout_comes_out_as_it_went_in(reader, tmp_path):
     expected = LAYOUTS[reader](tmp_path)
     points = read("mine", entry(tmp_path, reader, **OPTIONS.get(reader, {})))
     assert_holds(points, expected)
-    artifacts.write_points(tmp_path / "written.h5", points)
-    with artifacts.open_points(tmp_path / "written.h5") as written:
+    write_points(tmp_path / "written.h5", points)
+    with open_points(tmp_path / "written.h5") as written:
         assert (written.classes, written.part_names) == (points.classes, points.part_names)
 
 
@@ -73,7 +76,7 @@ def test_an_archive_may_put_a_folder_between(reader, tmp_path):
 
 def test_every_reader_is_tested_and_every_entry_of_params_names_one():
     assert {*LAYOUTS, "modelnet_off", "home_objects"} <= set(READERS)
-    entries = settings.load(ROOT / "params.yaml").dataset
+    entries = load_params(ROOT).dataset
     assert {one.reader for one in entries.values()} <= set(READERS)
     for name, one in entries.items():
         assert one.path is not None or one.files, f"dataset.{name} says neither path nor files"
@@ -349,10 +352,10 @@ def test_a_users_own_meshes_run_after_one_entry_in_params(tiny, tmp_path):
     document["download"] |= {"num_points": 200, "sampling": "farthest", "validation_fraction": 0.34}
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     checkout.run("dvc", "repro", "evaluate@my_scans-bundled")
-    with artifacts.open_points(checkout.root / "data/points/my_scans.h5") as points:
+    with open_points(checkout.root / "data/points/my_scans.h5") as points:
         assert (points.classes, points.up_axis) == (("box", "rod", "round_thing"), "z")
         found = {split: points.points(split).shape for split in points.splits}
     assert found == {"train": (6, 200, 3), "val": (3, 200, 3), "test": (3, 200, 3)}
-    texts = artifacts.read_prompts(checkout.root / "data/features/my_scans/bundled/prompts.parquet").texts
+    texts = read_prompts(checkout.root / "data/features/my_scans/bundled/prompts.parquet").texts
     assert any("ball" in text for text in texts) and not any("round thing" in text for text in texts)
-    assert artifacts.read_json(checkout.root / "reports/metrics/my_scans/bundled.json")["samples"] == 3
+    assert read_json(checkout.root / "reports/metrics/my_scans/bundled.json")["samples"] == 3

@@ -11,23 +11,28 @@ import pytest
 import torch
 from test_detection_detr3d import official, saved
 
-from stages import artifacts, detect, settings
-from stages.datasets import rooms
-from stages.datasets.reading import read
+from stages import detect
+from stages.artifacts.boxes import read_boxes
+from stages.artifacts.paths import Paths
+from stages.artifacts.scenes import Scene, Scenes, write_scenes
+from stages.bundled import rooms
+from stages.config.detect import Switches
+from stages.config.params import load_params
+from stages.core.errors import InputError
+from stages.datasets.registry import read
 from stages.detection.clusters import cluster_boxes
 from stages.detection.planes import above_floor, floor_height, on_walls
 from stages.detection.proposals import Proposed, proposers
 from stages.detection.relabel import Named, Namer, detections, switch_rows, text_features
 from stages.detection.scoring import score_rows
-from stages.errors import InputError
-from stages.projection import resolve
+from stages.projection.presets import resolve
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))
-PARAMS = settings.load(ROOT / "params.yaml")
+PARAMS = load_params(ROOT)
 DETECT = PARAMS.detect
 CPU = torch.device("cpu")
-ALL_ON = settings.Switches(no_object_class=True, minimum_points=True, combined_score=True)
+ALL_ON = Switches(no_object_class=True, minimum_points=True, combined_score=True)
 
 
 def rng():
@@ -254,8 +259,8 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_scenes(dataset, *scans, classes=tuple(rooms.FURNITURE), up_axis="z"):
-    artifacts.write_scenes(artifacts.points_path(dataset), artifacts.Scenes(classes, up_axis, {"test": scans}))
+def new_scenes(dataset, *scans, classes=tuple(rooms.FURNITURE), up_axis="z"):
+    write_scenes(Paths().points(dataset), Scenes(classes, up_axis, {"test": scans}))
 
 
 def some_rooms():
@@ -264,7 +269,7 @@ def some_rooms():
 
 
 def metrics_of(dataset):
-    return json.loads(artifacts.metrics_path(dataset, "bundled").read_text())
+    return json.loads(Paths().metrics(dataset, "bundled").read_text())
 
 
 def edit(workplace, old, new):
@@ -275,18 +280,18 @@ def edit(workplace, old, new):
 
 def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
     scenes = some_rooms()[:2]
-    write_scenes("rooms", *scenes)
+    new_scenes("rooms", *scenes)
     detect.main("rooms", "bundled")
-    outputs = [artifacts.boxes_path("rooms", "bundled"), artifacts.metrics_path("rooms", "bundled")]
+    outputs = [Paths().boxes("rooms", "bundled"), Paths().metrics("rooms", "bundled")]
     first = [path.read_bytes() for path in outputs]
     found = metrics_of("rooms")
     assert (found["task"], found["scans"]) == ("detection", 2)
     assert found["boxes"] == sum(len(scene.labels) for scene in scenes)
     assert found["ground_truth"]["as_set"]["map25"] > found["clusters"]["as_set"]["map25"] > 0
-    boxes, labels, scores = artifacts.read_boxes(outputs[0], proposals="ground_truth", scan="room_00")
+    boxes, labels, scores = read_boxes(outputs[0], proposals="ground_truth", scan="room_00")
     assert (boxes.dtype, labels.dtype) == (np.float32, np.int64)
     assert (np.diff(scores) <= 0).all() and {*map(tuple, boxes)} <= {*map(tuple, scenes[0].boxes)}
-    assert artifacts.read_boxes(outputs[0], proposals="detr3d", scan="room_00")[0].shape == (0, 6)
+    assert read_boxes(outputs[0], proposals="detr3d", scan="room_00")[0].shape == (0, 6)
     detect.main("rooms", "bundled")
     assert [path.read_bytes() for path in outputs] == first
 
@@ -296,7 +301,7 @@ def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
     if not folder.is_dir():
         pytest.skip(f"no {folder.name} in SLICES_DIR ({SLICES})")
     entry = replace(PARAMS.dataset_entry("scannet"), path=str(folder))
-    artifacts.write_scenes(artifacts.points_path("scannet"), read("scannet", entry))
+    write_scenes(Paths().points("scannet"), read("scannet", entry))
     detect.main("scannet", "bundled")
     found = metrics_of("scannet")
     assert (found["scans"], found["classes"], found["boxes"]) == (1, 18, 27)
@@ -306,7 +311,7 @@ def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
 def test_3detr_runs_by_its_weights_alone(workplace):
     path = saved(workplace, official())
     edit(workplace, "  weights: null", f"  weights: {path}")
-    write_scenes("rooms", some_rooms()[0])
+    new_scenes("rooms", some_rooms()[0])
     edit(workplace, "network_points: 40000", "network_points: 2000")
     detect.main("rooms", "bundled")
     found = metrics_of("rooms")
@@ -319,7 +324,7 @@ def test_3detr_runs_by_its_weights_alone(workplace):
 
 
 def scan(*, points=((0, 0, 0), (1, 1, 1)), boxes=((0, 0, 0, 1, 1, 1),), labels=(0,)):
-    return artifacts.Scene(
+    return Scene(
         "scan",
         np.array(points, "f4").reshape(-1, 3),
         np.array(boxes, "f4").reshape(-1, 6),
@@ -337,15 +342,15 @@ def scan(*, points=((0, 0, 0), (1, 1, 1)), boxes=((0, 0, 0, 1, 1, 1),), labels=(
     ],
 )
 def test_a_bad_scan_is_one_line_and_leaves_no_table(content, options, message, workplace):
-    write_scenes("rooms", content, **options)
+    new_scenes("rooms", content, **options)
     with pytest.raises(InputError, match=message):
         detect.main("rooms", "bundled")
-    assert not artifacts.metrics_path("rooms", "bundled").exists()
-    assert not artifacts.boxes_path("rooms", "bundled").exists()
+    assert not Paths().metrics("rooms", "bundled").exists()
+    assert not Paths().boxes("rooms", "bundled").exists()
 
 
 def test_missing_templates_are_one_line(workplace):
     edit(workplace, "  templates: simple", "  templates: fancy")
-    write_scenes("rooms", scan())
+    new_scenes("rooms", scan())
     with pytest.raises(InputError, match="prompts/templates/fancy.txt: no such file"):
         detect.main("rooms", "bundled")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.core.errors import InputError
 from stages.detection.average_precision import evaluate
 from stages.detection.boxes import check_boxes, corners_of, iou_axis_aligned, iou_oriented, points_inside
 from stages.detection.suppression import nms_3d, select_proposals
-from stages.errors import InputError
 
 UNIT = [0.0, 0, 0, 1, 1, 1]
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.core.errors import InputError
 from stages.detection.detr3d import load_detr3d, operators
 from stages.detection.detr3d.network import Architecture, Network
-from stages.errors import InputError
 
 CPU = torch.device("cpu")
 HEADS = ("sem_cls", "center", "size", "angle_cls", "angle_residual")

@@ -13,10 +13,10 @@ import pytest
 from fault_server import FaultServer
 from huggingface_hub import hf_hub_download
 
-from stages import settings
+from stages.config.dataset import Dataset, RawFile
+from stages.core.errors import InputError
 from stages.datasets import archives, fetch
 from stages.datasets.archives import Limits, unpack
-from stages.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(8 * fetch.CHUNK)
 DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -24,7 +24,7 @@ DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 def raw_file(*mirrors, **changes):
     facts = {"file": "points.bin", "bytes": len(CONTENT), "checksum": DIGEST}
-    return settings.RawFile(mirrors=mirrors, **facts | changes)
+    return RawFile(mirrors=mirrors, **facts | changes)
 
 
 @pytest.fixture
@@ -187,9 +187,9 @@ def zipped(members):
 
 
 def dataset(mirror, **changes):
-    raw = settings.RawFile(file="things.zip", mirrors=(mirror,), **changes.pop("raw", {}))
+    raw = RawFile(file="things.zip", mirrors=(mirror,), **changes.pop("raw", {}))
     entry = {"reader": "folder", "files": (raw,), "up_axis": "y", "licence": "test"}
-    return settings.Dataset(**entry | changes)
+    return Dataset(**entry | changes)
 
 
 def test_an_archive_is_downloaded_once_and_unpacked(tmp_path, monkeypatch):

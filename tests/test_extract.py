@@ -10,11 +10,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages import artifacts, embed, extract
-from stages.backbones import ClipModel, load
-from stages.backbones.loading import build, register
-from stages.errors import InputError
-from stages.settings import load as load_settings
+from stages import embed, extract
+from stages.artifacts.depth import new_depth, open_depth
+from stages.artifacts.features import read_features
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import Clouds, Points, write_points
+from stages.artifacts.prompts import read_prompts
+from stages.artifacts.sentences import Wording, write_sentences
+from stages.backbones.clip import ClipModel
+from stages.backbones.loading import build, load_backbone, register
+from stages.config.params import load_params as load_settings
+from stages.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CLASSES = ("chair", "night stand")
@@ -36,11 +42,11 @@ ENTRY = """backbone:
 def write_depth(path, counts, *, seed=0):
     """Maps of random bytes, `counts` samples a split; as they are read back, by split."""
     generator = np.random.default_rng(seed)
-    with artifacts.new_depth(path, classes=CLASSES, views=VIEWS, polarity="white_background", dtype="u1") as writer:
+    with new_depth(path, classes=CLASSES, views=VIEWS, polarity="white_background", dtype="u1") as writer:
         for split, count in counts.items():
             depth = generator.integers(0, 256, (count, len(VIEWS), 20, 20)).astype("f4") / np.float32(255)
             writer.append(split, depth, np.arange(count) % len(CLASSES))
-    with artifacts.open_depth(path) as maps:
+    with open_depth(path) as maps:
         return {split: maps.depth(split) for split in counts}
 
 
@@ -55,38 +61,38 @@ def place(tmp_path, monkeypatch):
     sets = [(name, number, label) for name in ("llm_four", "llm_1200") for number, label in enumerate(CLASSES)]
     written, numbers, labels = zip(*sets, strict=True)
     texts = tuple(f"a {label} as {name} has it" for name, _, label in sets)
-    wording = artifacts.Wording(written, np.array(numbers), labels, ("",) * len(sets), texts)
-    artifacts.write_sentences(artifacts.sentences_path("blobs"), wording)
+    wording = Wording(written, np.array(numbers), labels, ("",) * len(sets), texts)
+    write_sentences(Paths().sentences("blobs"), wording)
     Path("weights").mkdir()
     Path("weights/mine.json").write_text(json.dumps(TINY))
     torch.manual_seed(0)
     save_file(build(register(Path("weights/mine.json"))).state_dict(), "weights/mine.safetensors")
-    points = {"test": artifacts.Clouds(np.ones((2, 4, 3), "f4"), np.arange(2))}
-    artifacts.write_points(artifacts.points_path("blobs"), artifacts.Points(CLASSES, "y", points))
+    points = {"test": Clouds(np.ones((2, 4, 3), "f4"), np.arange(2))}
+    write_points(Paths().points("blobs"), Points(CLASSES, "y", points))
     return tmp_path
 
 
 def mine():
-    return load("mine", load_settings().backbone_entry("mine"), device=torch.device("cpu"))
+    return load_backbone("mine", load_settings().backbone_entry("mine"), device=torch.device("cpu"))
 
 
 def test_a_backbone_is_added_by_one_entry(place):
-    depth = write_depth(artifacts.depth_path("blobs"), {"train": 5, "test": 3})
+    depth = write_depth(Paths().depth("blobs"), {"train": 5, "test": 3})
     extract.main("blobs", "mine")
     embed.main("blobs", "mine")
     for split, maps in depth.items():
-        found = artifacts.read_features(artifacts.features_path("blobs", "mine"), split)
+        found = read_features(Paths().features("blobs", "mine"), split)
         assert found.classes == CLASSES
         np.testing.assert_allclose(found.features, mine().encode_depth(maps, batch_size=7), atol=1e-6)
         np.testing.assert_array_equal(found.labels, np.arange(len(maps)) % len(CLASSES))
-    prompts = artifacts.read_prompts(artifacts.prompts_path("blobs", "mine"))
+    prompts = read_prompts(Paths().prompts("blobs", "mine"))
     assert prompts.features.shape == (len(prompts.texts), TINY["embed_dim"])
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 100])
 def test_batches_do_not_change_the_order(place, batch_size):
     depth = write_depth(Path("maps.h5"), {"test": 7})["test"]
-    with artifacts.open_depth(Path("maps.h5")) as maps:
+    with open_depth(Path("maps.h5")) as maps:
         found = extract.encode(mine(), maps, "test", batch_size)
     np.testing.assert_allclose(found, mine().encode_depth(depth, batch_size=21), atol=1e-6)
 
@@ -94,7 +100,7 @@ def test_batches_do_not_change_the_order(place, batch_size):
 @pytest.mark.parametrize(("count", "samples", "ahead"), [(7, 2, 2), (7, 7, 1), (3, 5, 2), (6, 1, 0)])
 def test_chunks_are_all_maps_in_order(tmp_path, count, samples, ahead):
     depth = write_depth(tmp_path / "maps.h5", {"test": count})["test"]
-    with artifacts.open_depth(tmp_path / "maps.h5") as maps:
+    with open_depth(tmp_path / "maps.h5") as maps:
         chunks = list(maps.chunks("test", samples, ahead=ahead))
     assert [len(chunk) for chunk in chunks[:-1]] == [samples] * (len(chunks) - 1)
     np.testing.assert_array_equal(np.concatenate(chunks), depth)
@@ -103,7 +109,7 @@ def test_chunks_are_all_maps_in_order(tmp_path, count, samples, ahead):
 def test_the_next_chunk_is_read_while_the_caller_works(tmp_path, monkeypatch):
     write_depth(tmp_path / "maps.h5", {"test": 4})
     second = threading.Event()
-    with artifacts.open_depth(tmp_path / "maps.h5") as maps:
+    with open_depth(tmp_path / "maps.h5") as maps:
         read = maps.depth
 
         def seen(split, rows):
@@ -122,11 +128,11 @@ def test_damage_that_the_reader_meets_ahead_is_one_line(tmp_path):
     path = tmp_path / "maps.h5"
     write_depth(path, {"test": 6})
     damaged = bytearray(path.read_bytes())
-    with artifacts.open_depth(path) as maps:
+    with open_depth(path) as maps:
         stored = maps._file["test/depth"].id.get_chunk_info(4)
     damaged[stored.byte_offset : stored.byte_offset + stored.size] = bytes(stored.size)
     path.write_bytes(damaged)
-    with artifacts.open_depth(path) as maps, pytest.raises(InputError, match="maps.h5: /test/depth is damaged"):
+    with open_depth(path) as maps, pytest.raises(InputError, match="maps.h5: /test/depth is damaged"):
         list(maps.chunks("test", 1))
 
 
@@ -151,10 +157,10 @@ def set_params(old, new):
 
 
 def test_only_new_sentences_are_encoded_and_the_bytes_are_those_without_a_cache(place, encoded):
-    prompts = artifacts.prompts_path("blobs", "mine")
+    prompts = Paths().prompts("blobs", "mine")
     embed.main("blobs", "mine")
     first, texts = prompts.read_bytes(), set(encoded)
-    assert len(encoded) == len(texts) == len(set(artifacts.read_prompts(prompts).texts))
+    assert len(encoded) == len(texts) == len(set(read_prompts(prompts).texts))
     encoded.clear()
     embed.main("blobs", "mine")
     assert not encoded

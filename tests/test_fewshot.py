@@ -10,8 +10,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from torch.nn.functional import conv3d, normalize
 
-from stages import settings
-from stages.errors import InputError
+from stages.config.params import load_params
+from stages.config.train import Augment
+from stages.core.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.adapter import PaperAdapter
 from stages.fewshot.augment import augment
@@ -23,15 +24,15 @@ from stages.fewshot.methods import CloudTask, Plan, Task, run
 from stages.fewshot.smoothing import LearnableSmoothing, ShallowConv3d
 from stages.fewshot.spans import SpanClassifier, Table
 from stages.fewshot.training import Labelled, fit, predict
-from stages.projection import PRESETS
 from stages.projection.differentiable import render, squeeze
+from stages.projection.presets import PRESETS
 
 VIEWS, WIDTH, CLASSES = 3, 16, 4
 SMALL = dataclasses.replace(
     PRESETS["v2_classification"], resolution=24, depth=5, lookup_depth=4, densify_window=(1, 3, 3),
     densify_padding=(0, 1, 1),
 )  # fmt: skip
-PARAMS = settings.load()
+PARAMS = load_params()
 TRAIN = dataclasses.replace(PARAMS.train, shots=(4,), seeds=(0,), epochs=12, learning_rate=0.1, short_classes="error")
 TRAIN_FROM_ZERO = dataclasses.replace(TRAIN, probe_start="zero")
 
@@ -324,7 +325,7 @@ def test_the_learning_rate_rises_and_falls_along_a_cosine():
 
 def test_augmentation_turns_about_y_and_thins_out():
     clouds = torch.randn(4, 50, 3)
-    still = settings.Augment(turn=0.0, scale=0.0, shift=0.0, jitter=0.0, dropout=0.0)
+    still = Augment(turn=0.0, scale=0.0, shift=0.0, jitter=0.0, dropout=0.0)
     torch.testing.assert_close(augment(clouds, still), clouds)
     turned = augment(clouds, dataclasses.replace(still, turn=180.0))
     torch.testing.assert_close(turned.norm(dim=-1), clouds.norm(dim=-1))

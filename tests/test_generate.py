@@ -12,9 +12,14 @@ import yaml
 from checkout import Checkout
 from llm_server import LanguageModel
 
-from stages import artifacts, generate
-from stages.errors import InputError
-from stages.language import build_record
+from stages import generate
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import Clouds, Points, write_points
+from stages.artifacts.record import Record
+from stages.artifacts.scenes import Scene, Scenes, write_scenes
+from stages.artifacts.sentences import read_sentences
+from stages.bundled import build_record
+from stages.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-secret-0123456789abcdef"
@@ -61,20 +66,20 @@ def answer(body):
 def points(*classes, part_names=None):
     cloud = np.zeros((len(classes), 4, 3), np.float32)
     parts = None if part_names is None else np.zeros((len(classes), 4), np.int64)
-    clouds = artifacts.Clouds(cloud, np.arange(len(classes)), parts)
-    artifacts.write_points(artifacts.points_path("toy"), artifacts.Points(classes, "y", {"train": clouds}, part_names))
+    clouds = Clouds(cloud, np.arange(len(classes)), parts)
+    write_points(Paths().points("toy"), Points(classes, "y", {"train": clouds}, part_names))
 
 
 def written():
-    return artifacts.read_sentences(artifacts.sentences_path("toy"))
+    return read_sentences(Paths().sentences("toy"))
 
 
 def record():
-    return [json.loads(line) for line in artifacts.record_path("toy").read_text().splitlines()]
+    return [json.loads(line) for line in Paths().record("toy").read_text().splitlines()]
 
 
 def metrics():
-    return json.loads(artifacts.sentence_metrics_path("toy").read_text())
+    return json.loads(Paths().sentence_metrics("toy").read_text())
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -104,24 +109,22 @@ def test_home_objects_is_replayed_too(project):
     points(*classes)
     generate.main("toy")
     assert metrics()["llm_1200"]["fewest"] >= 60
-    assert artifacts.record_path("toy").read_text() == ""  # nothing had to be asked
+    assert Paths().record("toy").read_text() == ""  # nothing had to be asked
 
 
 def test_the_bundled_record_is_what_its_builder_makes_and_is_marked(project, monkeypatch):
-    before = artifacts.record_path("bundled").read_bytes()
+    before = Paths().record("bundled").read_bytes()
     (project.root / "data/bundled").mkdir(parents=True)
     (project.root / "data/bundled/home_objects.h5").symlink_to(ROOT / "data/bundled/home_objects.h5")
     build_record.main()
-    assert artifacts.record_path("bundled").read_bytes() == before
-    assert {line["model"] for line in artifacts.Record(artifacts.record_path("bundled")).answers.values()} == {
-        "bundled"
-    }
+    assert Paths().record("bundled").read_bytes() == before
+    assert {line["model"] for line in Record(Paths().record("bundled")).answers.values()} == {"bundled"}
 
 
 def test_a_file_of_scans_is_read_for_its_classes(project):
-    scene = artifacts.Scene("scan", np.zeros((1, 3), np.float32), np.zeros((1, 6), np.float32), np.zeros(1, np.int64))
-    scenes = artifacts.Scenes(("bed", "garbage bin"), "z", {"train": (scene,)})
-    artifacts.write_scenes(artifacts.points_path("toy"), scenes)
+    scene = Scene("scan", np.zeros((1, 3), np.float32), np.zeros((1, 6), np.float32), np.zeros(1, np.int64))
+    scenes = Scenes(("bed", "garbage bin"), "z", {"train": (scene,)})
+    write_scenes(Paths().points("toy"), scenes)
     generate.main("toy")
     assert set(written().class_names) == {"bed", "garbage bin"}
 
@@ -135,7 +138,7 @@ def test_what_is_missing_without_a_server_is_one_line_with_its_cost(project):
     assert "set generate.base_url in params.yaml and the environment variable OPENAI_API_KEY" in line
     assert line.endswith("to do without empty generate.sets")
     assert "\n" not in line
-    assert not artifacts.sentences_path("toy").exists() and not artifacts.record_path("toy").exists()
+    assert not Paths().sentences("toy").exists() and not Paths().record("toy").exists()
 
 
 def test_without_a_key_nothing_is_sent(server, monkeypatch):
@@ -224,7 +227,7 @@ def test_a_class_without_a_sentence_is_an_error_that_names_it(server):
     with pytest.raises(InputError, match=r"set llm_1200: no sentence is left for class 'chair' \(refusal 32\)"):
         generate.main("toy")
     assert len(record()) == 36  # they are paid for
-    assert not artifacts.sentences_path("toy").exists()
+    assert not Paths().sentences("toy").exists()
 
 
 def test_pointclip_v2s_sentences_come_from_a_local_copy(project, tmp_path):

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from stages.datasets import build_home_objects
-from stages.errors import InputError
+from stages.bundled import build_home_objects
+from stages.core.errors import InputError
 
 BUNDLED = build_home_objects.BUNDLED
 SIDES = ("train", "test")

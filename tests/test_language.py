@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import InputError
-from stages.language import display_name, fill, parse_templates, waffle
+from stages.core.errors import InputError
+from stages.language.prompts.templates import display_name, fill, parse_templates
+from stages.language.prompts.waffle import waffle
 
 
 def test_templates_are_lines_and_comments_are_not():

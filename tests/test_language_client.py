@@ -19,13 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_server import FAULTS, LanguageModel
 
-from stages.artifacts import open_record
-from stages.errors import InputError
-from stages.language.asking import ask
-from stages.language.client import LONGEST_PAUSE, pause_after
-from stages.language.cost import longest
-from stages.language.requests import Request, Subject
-from stages.settings import Price, load
+from stages.artifacts.record import open_record
+from stages.config.generate import Price
+from stages.config.params import load_params
+from stages.core.errors import InputError
+from stages.language.llm.client import LONGEST_PAUSE, pause_after
+from stages.language.llm.cost import longest
+from stages.language.llm.query import ask
+from stages.language.llm.requests import Request, Subject
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-secret-0123456789abcdef"
@@ -39,7 +40,7 @@ def request_about(name, *, max_tokens=50):
     return Request(subject=subject, family="caption", sample=0, sentences=1, max_tokens=max_tokens, body=body)
 
 
-BASE = load(ROOT / "params.yaml").generate
+BASE = load_params(ROOT).generate
 
 
 def config_for(server, **changes):

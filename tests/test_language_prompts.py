@@ -15,21 +15,24 @@ from openai.types.chat import ChatCompletionMessageParam
 from PIL import Image
 from pydantic import TypeAdapter
 
-from stages.artifacts import Features, Prompts, Record, open_record
-from stages.errors import InputError
-from stages.language.build_examples import example_maps
-from stages.language.cleaning import clean, names
-from stages.language.commands import parse_family
-from stages.language.corpora import check_blob, corpus, read_literals, searched
-from stages.language.generation import missing, plan, subjects_of
-from stages.language.requests import SETS, Dialect, Example, PromptSet, Subject, requests_for
-from stages.settings import Search, load
-from stages.zeroshot.protocols import Sentences, search_train
+from stages.artifacts.features import Features
+from stages.artifacts.prompts import Prompts
+from stages.artifacts.record import Record, open_record
+from stages.bundled.build_examples import example_maps
+from stages.config.params import load_params
+from stages.config.search import Search
+from stages.core.errors import InputError
+from stages.language.llm.cleaning import clean, names
+from stages.language.llm.commands import parse_family
+from stages.language.llm.corpora import check_blob, corpus, read_literals, searched
+from stages.language.llm.generation import missing, plan, subjects_of
+from stages.language.llm.requests import SETS, Dialect, Example, PromptSet, Subject, requests_for
+from stages.prompt_search.protocols import Sentences, search_train
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data")) / "pointclip_v2"
 DIALECT = Dialect(model="toy", token_limit="max_tokens", temperature=True)
-CONFIG = load(ROOT / "params.yaml").generate
+CONFIG = load_params(ROOT).generate
 CHAIR, BACK = Subject("chair"), Subject("chair", "back")
 FAMILY = """
 temperature: 0.5
@@ -298,7 +301,7 @@ def test_the_classification_corpus_has_1200_sentences_a_class_and_feeds_the_sear
     prompts = Prompts(np.array(classes), class_names, sets, texts, unit(rng.normal(size=(len(rows), 16))))
     labels = np.arange(60) % 15
     features = Features(unit(rng.normal(size=(60, 2, 16))), labels, SCANOBJECTNN, 100.0)
-    config = Search(**load(ROOT / "params.yaml").search.__dict__ | {"candidates": ("v2_corpus",), "start": "start"})
+    config = Search(**load_params(ROOT).search.__dict__ | {"candidates": ("v2_corpus",), "start": "start"})
     sentences = Sentences.of(prompts, SCANOBJECTNN, config)
     assert np.diff(sentences.candidates.offsets).tolist() == [1200] * 15
     chosen = search_train(features, sentences, config)

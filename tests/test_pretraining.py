@@ -8,13 +8,14 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from stages import settings
-from stages.artifacts import Clouds
+from stages.artifacts.points import Clouds
 from stages.backbones.loading import build, register
-from stages.datasets import procedural
-from stages.pretraining.captions import FILLER, Concept, caption
-from stages.pretraining.recipe import RealShapes, ShapeBatches, augment, concepts_of, train
-from stages.projection import PRESETS
+from stages.bundled import procedural
+from stages.bundled.pretraining.captions import FILLER, Concept, caption
+from stages.bundled.pretraining.recipe import RealShapes, ShapeBatches, augment, concepts_of, train
+from stages.config.params import load_params
+from stages.config.pretrain import Pretrain
+from stages.projection.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 PROJECTION = PRESETS["v2_classification"]
@@ -37,11 +38,11 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def recipe():
-    params = settings.load(ROOT / "params.yaml")
+    params = load_params(ROOT)
     points = np.random.default_rng(0).normal(size=(4, 300, 3)).astype("f4")
     real = RealShapes(Clouds(points, np.array([0, 0, 1, 1])), ("chair", "teapot"))
     changes = {"steps": 4, "batch_size": 3, "warmup_steps": 2, "validation_fraction": 0.0}
-    return real, settings.Pretrain(**(vars(params.pretrain) | changes))
+    return real, Pretrain(**(vars(params.pretrain) | changes))
 
 
 @pytest.mark.parametrize("dataset", NAMES)

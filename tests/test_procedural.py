@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from stages.datasets import procedural
-from stages.datasets.procedural import mesh
-from stages.errors import InputError
+from stages.bundled import procedural
+from stages.bundled.procedural import mesh
+from stages.core.errors import InputError
 
 POINTS = 512
 SHAPENETPART = {

@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.errors import InputError
-from stages.projection import KERNELS, PRESETS, VIEW_SETS, orient, project, render, resolve, voxels
+from stages.config.render import Densify, Render, Smooth
+from stages.core.errors import InputError
+from stages.projection import voxels
+from stages.projection.clouds import orient
 from stages.projection.contour import outline
-from stages.projection.kernels import kernel_weights, separate
+from stages.projection.kernels import KERNELS, kernel_weights, separate
 from stages.projection.maps import crop_pixels, resize
-from stages.settings import Densify, Render, Smooth
+from stages.projection.presets import PRESETS, resolve
+from stages.projection.rendering import project, render
+from stages.projection.views import VIEW_SETS
 
 CLASSIFICATION = PRESETS["v2_classification"]
 SMALL = dataclasses.replace(

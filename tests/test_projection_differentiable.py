@@ -8,10 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.errors import InputError
-from stages.projection import KERNELS, PRESETS, differentiable, project
+from stages.core.errors import InputError
+from stages.projection import differentiable
 from stages.projection.fast import project_quantised
-from stages.projection.kernels import kernel_weights
+from stages.projection.kernels import KERNELS, kernel_weights
+from stages.projection.presets import PRESETS
+from stages.projection.rendering import project
 
 CLASSIFICATION = PRESETS["v2_classification"]
 SEGMENTATION = dataclasses.replace(PRESETS["v2_segmentation"], resolution=48, depth=24, lookup_depth=21, crop=(4, 44))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import settings
+from stages.config.params import load_params
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "stages").glob("*/README.md"))]
@@ -35,6 +35,6 @@ def test_the_entries_that_it_shows_are_what_params_yaml_takes():
         for section, named in entry.items()
         for name, value in named.items()
     }
-    params = settings.load(str(ROOT / "params.yaml"), overrides=overrides)
+    params = load_params(ROOT, overrides=overrides)
     assert params.dataset_entry("my_scans").reader == "folder"
     assert params.backbone_entry("mine").pretrained == "data/raw/mine.pt"

@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import artifacts, keep, settings
-from stages.errors import InputError
+from stages.artifacts.files import write_json
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import Clouds, Points, write_points
+from stages.commands import archive_fewshot
+from stages.config.params import load_params
+from stages.core.errors import InputError
 from stages.reporting.classification import AFTER, comparison_table, protocols_table, zeroshot_rows
 from stages.reporting.collect import gather
 from stages.reporting.comparison import Cited, beside, verdicts
@@ -166,18 +170,18 @@ def test_kept_runs_have_a_column_for_every_number_of_shots():
 
 def test_a_kept_run_replaces_the_earlier_one_and_leaves_the_others(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path, one = artifacts.experiments_path("few_shot"), {"top1_std": 0.5, "top1_low": 40, "top1_high": 60}
-    cloud = artifacts.Clouds(np.zeros((2, 3, 3), "f4"), np.zeros(2, "i8"))
-    points = artifacts.Points(("a",), "y", {"train": cloud, "test": cloud})
+    path, one = Paths().experiments("few_shot"), {"top1_std": 0.5, "top1_low": 40, "top1_high": 60}
+    cloud = Clouds(np.zeros((2, 3, 3), "f4"), np.zeros(2, "i8"))
+    points = Points(("a",), "y", {"train": cloud, "test": cloud})
     for dataset in ("mine", "other"):
-        artifacts.write_points(artifacts.points_path(dataset), points)
-        artifacts.write_json(artifacts.metrics_path(dataset, "small"), {"samples": 2})
+        write_points(Paths().points(dataset), points)
+        write_json(Paths().metrics(dataset, "small"), {"samples": 2})
     with pytest.raises(InputError, match=r"mine/small\.json: no few_shot"):
-        keep.main("mine", "small")
+        archive_fewshot.main("mine", "small")
     for dataset, method, mean in (("other", "a", 10), ("mine", "a", 20), ("mine", "b", 40), ("mine", "a", 30)):
         figures = {"few_shot": {method: {shots: {"top1_mean": mean, **one} for shots in ("16", "2")}}}
-        artifacts.write_json(artifacts.metrics_path(dataset, "small"), figures)
-        keep.main(dataset, "small")
+        write_json(Paths().metrics(dataset, "small"), figures)
+        archive_fewshot.main(dataset, "small")
     assert path.read_text().splitlines()[1:] == [
         "mine,small,2 + 2,a,2,30,0.5,40,60",
         "mine,small,2 + 2,a,16,30,0.5,40,60",
@@ -269,10 +273,10 @@ def test_a_selected_run_without_metrics_is_an_error(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    params = settings.load()
+    params = load_params()
     for dataset, backbone in (("home_objects", "bundled"), ("procedural_parts", "bundled_parts"), ("rooms", "bundled")):
         metrics = tmp_path / f"reports/metrics/{dataset}/{backbone}.json"
         with pytest.raises(InputError, match=f"{dataset}/{backbone}.json: no such file"):
-            gather(params)
+            gather(params, Paths())
         metrics.parent.mkdir(parents=True)
         metrics.write_text("{}")

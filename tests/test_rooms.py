@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import settings
-from stages.datasets import home_objects, rooms
-from stages.errors import InputError
+from stages.bundled import rooms
+from stages.config.params import load_params
+from stages.core.errors import InputError
+from stages.datasets import home_objects
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "data/bundled/home_objects.h5"
-ENTRY = settings.load(str(ROOT / "params.yaml")).dataset_entry("rooms")
+ENTRY = load_params(ROOT).dataset_entry("rooms")
 CLASSES = tuple(rooms.FURNITURE)
 
 

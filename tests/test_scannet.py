@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import trimesh
 
-from stages import settings
-from stages.artifacts import Scenes
+from stages.artifacts.scenes import Scenes
+from stages.config.dataset import Dataset
+from stages.config.params import load_params
+from stages.core.errors import InputError
 from stages.datasets import scannet
-from stages.datasets.reading import read
-from stages.errors import InputError
+from stages.datasets.registry import read
 
 SLICES = Path(os.environ.get("SLICES_DIR", Path(__file__).parents[2] / "shared/data"))
 CLASSES = tuple(scannet.CLASSES.values())
-ENTRY = settings.load(str(Path(__file__).parents[1] / "params.yaml")).dataset_entry("scannet")
+ENTRY = load_params(Path(__file__).parents[1]).dataset_entry("scannet")
 BOXES = np.array([[0, 0, 0.5, 1, 1, 1, 5], [1, 1, 0.5, 1, 2, 1, 39], [2, 2, 1, 1, 1, 2, 40]], float)
 
 
@@ -148,7 +149,7 @@ def test_the_official_slice_reads_whole():
     folder = SLICES / "scannet_train_detection_data"
     if not folder.is_dir():
         pytest.skip(f"no {folder.name} in SLICES_DIR ({SLICES})")
-    entry = settings.Dataset(reader="scannet", path=str(folder), up_axis="z", licence="signed terms")
+    entry = Dataset(reader="scannet", path=str(folder), up_axis="z", licence="signed terms")
     scenes = read("scannet", entry)
     assert isinstance(scenes, Scenes)
     boxes = {scan.name: len(scan.boxes) for scan in scenes.splits["test"]}

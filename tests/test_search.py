@@ -13,22 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.artifacts import Prompts
-from stages.errors import InputError
-from stages.zeroshot import (
-    Candidates,
-    candidates_of,
-    choose_label_free,
-    confusion_matrix,
-    coordinate_view_weights,
-    grid_view_weights,
-    mcnemar,
-    search,
-    search_cross_fitted,
-    search_prompts,
-)
-from stages.zeroshot.cross_fit import confirm, stratified_folds
-from stages.zeroshot.label_free import view_agreement
+from stages.artifacts.prompts import Prompts
+from stages.core.errors import InputError
+from stages.prompt_search.alternating import search
+from stages.prompt_search.candidates import Candidates, candidates_of
+from stages.prompt_search.cross_fit import confirm, search_cross_fitted, stratified_folds
+from stages.prompt_search.greedy import search_prompts
+from stages.prompt_search.label_free import choose_label_free, view_agreement
+from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
+from stages.zeroshot.metrics import confusion_matrix, mcnemar
 
 OBJECTIVES = ("accuracy", "mean_class_accuracy", "negative_log_likelihood")
 WIDTH = 4
@@ -119,7 +112,7 @@ def test_the_search_is_the_naive_loop(objective, one, sweeps, memory):
 def test_small_blocks_of_candidates_change_nothing(monkeypatch):
     one = Instance(5, samples=20)
     whole = one.searched()
-    monkeypatch.setattr("stages.zeroshot.prompt_search.BLOCK", 4 * 64 * 3)  # three candidates at a time
+    monkeypatch.setattr("stages.prompt_search.greedy.BLOCK", 4 * 64 * 3)  # three candidates at a time
     np.testing.assert_array_equal(one.searched().counts, whole.counts)
 
 

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import artifacts, download, patches, segment
-from stages.artifacts import Clouds, Points
-from stages.backbones import ClipModel
-from stages.datasets.procedural_parts import labelled_shape
-from stages.datasets.reading import read
+from stages import download, patches, segment
+from stages.artifacts.files import read_json
+from stages.artifacts.patches import read_patches
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import Clouds, Points, open_points, write_points
+from stages.artifacts.segments import read_segments
+from stages.artifacts.sentences import Wording, write_sentences
+from stages.backbones.clip import ClipModel
+from stages.bundled.procedural_parts import labelled_shape
+from stages.core.errors import InputError
+from stages.datasets.registry import read
 from stages.datasets.shapenetpart import PARTS
-from stages.errors import InputError
 from stages.reporting.figures import png
 from stages.reporting.published import parse_published
 from stages.reporting.segmentation import means_table, segmentation_rows
@@ -59,7 +64,7 @@ def toy(shapes=2, points=300):
     return Points(CATEGORIES, "y", splits, tuple(PARTS[category] for category in CATEGORIES))
 
 
-def write_sentences(dataset, categories):
+def new_sentences(dataset, categories):
     """What stage generate writes: two sentences a part in the set that is averaged, and in the one that is searched."""
     rows = [
         (prompt_set, label, category, part, f"{start} the {part} of a {category}")
@@ -69,8 +74,8 @@ def write_sentences(dataset, categories):
         for start in ("here is", "it shows")
     ]
     sets, labels, names, parts, texts = zip(*rows, strict=True)
-    wording = artifacts.Wording(sets, np.array(labels), names, parts, texts)
-    artifacts.write_sentences(artifacts.sentences_path(dataset), wording)
+    wording = Wording(sets, np.array(labels), names, parts, texts)
+    write_sentences(Paths().sentences(dataset), wording)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +85,8 @@ def ran(tmp_path_factory):
     before = Path.cwd()
     os.chdir(folder)
     try:
-        artifacts.write_points(artifacts.points_path("toy"), toy())
-        write_sentences("toy", CATEGORIES)
+        write_points(Paths().points("toy"), toy())
+        new_sentences("toy", CATEGORIES)
         patches.main(*RUN)
         segment.main(*RUN)
     finally:
@@ -96,22 +101,22 @@ def here(ran, monkeypatch):
     params = Path("params.yaml").read_text()
     yield ran
     Path("params.yaml").write_text(params)
-    artifacts.write_points(artifacts.points_path("toy"), toy())
+    write_points(Paths().points("toy"), toy())
 
 
 def written():
-    return {path: path.read_bytes() for path in (artifacts.segments_path(*RUN), artifacts.metrics_path(*RUN))}
+    return {path: path.read_bytes() for path in (Paths().segments(*RUN), Paths().metrics(*RUN))}
 
 
 def test_the_files_say_what_was_predicted_and_how_right_it_is(here):
-    metrics = artifacts.read_json(artifacts.metrics_path(*RUN))
+    metrics = read_json(Paths().metrics(*RUN))
     assert (
         metrics["task"] == "segmentation"
         and metrics["shapes"] == dict.fromkeys(sorted(CATEGORIES), 2) | metrics["shapes"]
     )
     truth = toy().splits["test"]
     for method in ("neutral", "neutral_as_released", "search_test", "largest_part"):
-        split, predicted = artifacts.read_segments(artifacts.segments_path(*RUN), method)
+        split, predicted = read_segments(Paths().segments(*RUN), method)
         assert split == "test" and predicted.shape == truth.parts.shape
         right = 100 * (predicted == truth.parts).mean()
         assert metrics[method]["instance_accuracy"] == pytest.approx(right, abs=0.01)
@@ -119,13 +124,13 @@ def test_the_files_say_what_was_predicted_and_how_right_it_is(here):
             rows = truth.labels == label
             own = 100 * (predicted[rows] == truth.parts[rows]).mean()
             assert metrics[method]["categories"][category]["accuracy"] == pytest.approx(own, abs=0.01)
-    chosen = artifacts.read_json(artifacts.search_path(*RUN))
+    chosen = read_json(Paths().search(*RUN))
     assert set(chosen["search_test"]["mug"]["sentences"]) == set(PARTS["mug"])
     said = [f"{start} the cup of a mug" for start in ("here is", "it shows")]
     assert chosen["llm_four"]["mug"]["sentences"]["cup"] == said
-    assert set(artifacts.read_json(artifacts.seconds_path(*RUN))) == set(chosen)
+    assert set(read_json(Paths().seconds(*RUN))) == set(chosen)
     with pytest.raises(InputError, match="no method 'guess'; it has chance, "):
-        artifacts.read_segments(artifacts.segments_path(*RUN), "guess")
+        read_segments(Paths().segments(*RUN), "guess")
 
 
 def test_other_prompts_need_no_image_tower_and_the_same_ones_give_the_same_bytes(here, monkeypatch):
@@ -135,28 +140,28 @@ def test_other_prompts_need_no_image_tower_and_the_same_ones_give_the_same_bytes
     assert written() == before
     edit(here, {'neutral: "a {part} of a {category}"': 'neutral: "{category} {part}"'})
     segment.main(*RUN)
-    chosen = artifacts.read_json(artifacts.search_path(*RUN))
+    chosen = read_json(Paths().search(*RUN))
     assert chosen["neutral"]["mug"]["sentences"]["cup"] == ["mug cup"]
     assert written() != before
 
 
 def test_patches_repeat_to_the_byte_and_hold_both_lookups(here):
-    path = artifacts.patches_path(*RUN, "mug")
+    path = Paths().patches(*RUN, "mug")
     before = path.read_bytes()
     patches.main(*RUN)
     assert path.read_bytes() == before
-    found = artifacts.read_patches(path, "test")
+    found = read_patches(path, "test")
     assert found.features.shape == (2, 10, 9, 128) and found.visible.shape == (2, 10, 300)
     assert (found.visible != found.visible_released).any()
-    assert artifacts.read_patches(path, "nowhere") is None
+    assert read_patches(path, "nowhere") is None
 
 
 def test_as_released_is_a_switch(here):
     segment.main(*RUN)
-    correct = artifacts.read_json(artifacts.metrics_path(*RUN))
+    correct = read_json(Paths().metrics(*RUN))
     edit(here, {"mode: correct  #": "mode: as_released  #"})
     segment.main(*RUN)
-    released = artifacts.read_json(artifacts.metrics_path(*RUN))
+    released = read_json(Paths().metrics(*RUN))
     assert released["mode"] == "as_released"
     assert released["neutral"] == correct["neutral_as_released"]
     assert released["neutral_correct"] == correct["neutral"]
@@ -192,7 +197,7 @@ BAD = {
         segment,
         {"templates: parts\n": "templates: fancy\n"},
         lambda points: points,
-        "prompts/templates/fancy.txt: no such file, and no such set in generate.sets",
+        "fancy.txt: no such file; params.yaml: segment names it, and it is no set of generate.sets",
     ),
     "neutral without part": (
         segment,
@@ -220,7 +225,7 @@ def test_bad_input_is_one_line_and_leaves_the_artifacts(name, here):
     stage, edits, change, message = BAD[name]
     before = written()
     edit(here, edits)
-    artifacts.write_points(artifacts.points_path("toy"), change(toy()))
+    write_points(Paths().points("toy"), change(toy()))
     with pytest.raises(InputError, match=message) as error:
         stage.main(*RUN)
     assert "\n" not in str(error.value)
@@ -232,13 +237,13 @@ def test_shapenetpart_from_its_official_files_to_a_table(tmp_path, monkeypatch):
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing: set SLICES_DIR to the folder with slices of the official datasets")
     monkeypatch.chdir(checkout(tmp_path))
-    monkeypatch.setattr(download, "read", lambda name, entry: read(name, replace(entry, path=str(folder))))
+    monkeypatch.setattr(download, "read", lambda name, entry, **_: read(name, replace(entry, path=str(folder))))
     download.main("shapenetpart")
-    write_sentences("shapenetpart", tuple(PARTS))
+    new_sentences("shapenetpart", tuple(PARTS))
     patches.main("shapenetpart", "bundled")
     segment.main("shapenetpart", "bundled")
-    metrics = artifacts.read_json(artifacts.metrics_path("shapenetpart", "bundled"))
-    with artifacts.open_points(artifacts.points_path("shapenetpart")) as points:
+    metrics = read_json(Paths().metrics("shapenetpart", "bundled"))
+    with open_points(Paths().points("shapenetpart")) as points:
         labels = points.labels("test")
         present = [points.classes[label] for label in np.unique(labels)]
     assert metrics["samples"] == len(labels) and list(metrics["shapes"]) == present

@@ -9,43 +9,43 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages import settings
-from stages.artifacts import Clouds, Patches
+from stages.artifacts.patches import PatchFeatures
+from stages.artifacts.points import Clouds
 from stages.backbones.loading import build, register
 from stages.backbones.weights import read_weights
-from stages.datasets import procedural_parts
-from stages.datasets.reading import read
+from stages.bundled import procedural_parts
+from stages.bundled.pretraining.dense import train_parts
+from stages.config.dataset import Dataset
+from stages.config.params import load_params
+from stages.core.errors import InputError
+from stages.datasets.registry import read
 from stages.datasets.shapenetpart import PARTS
-from stages.errors import InputError
-from stages.language import fill_parts, parse_part_templates
-from stages.pretraining.dense import train_parts
-from stages.projection import PRESETS
-from stages.segmentation import (
-    Reading,
-    Sentences,
-    Shapes,
-    judge,
-    look_at,
-    score,
-    search_parts,
-    search_view_weights,
-    segment,
+from stages.language.prompts.parts import fill_parts, parse_part_templates
+from stages.projection.presets import PRESETS
+from stages.prompt_search.candidates import Candidates
+from stages.segmentation.back_projection import (
+    back_project,
+    back_project_views,
+    nearest_seen,
+    neighbours,
     smooth_patches,
-    summarise,
 )
-from stages.segmentation.back_projection import back_project, back_project_views, nearest_seen, neighbours
-from stages.segmentation.protocols import protocols
-from stages.zeroshot import Candidates
+from stages.segmentation.evaluation import judge, segment
+from stages.segmentation.part_search import search_parts, search_view_weights
+from stages.segmentation.protocols import Sentences, protocols
+from stages.segmentation.scores import score, summarise
+from stages.segmentation.shapes import Reading, Shapes
+from stages.segmentation.views import look_at
 
 ROOT = Path(__file__).parents[1]
-PARAMS = settings.load(ROOT / "params.yaml")
+PARAMS = load_params(ROOT)
 
 
 def random_shapes(*, shapes=3, views=4, grid=3, width=6, points=40, parts=3, seed=0, **changes):
-    """Patches and clouds of shapes whose every number is random, under the plain reading unless `reading` is given."""
+    """Features and clouds of shapes whose every number is random, under the plain reading unless one is given."""
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(shapes, views, grid * grid, width))
-    patches = Patches(
+    patches = PatchFeatures(
         rows=np.arange(shapes),
         features=(features / np.linalg.norm(features, axis=-1, keepdims=True)).astype("f2"),
         pixels=rng.integers(0, 224, (shapes, views, points, 2)).astype("u2"),
@@ -81,7 +81,7 @@ def exact():
         features[..., :count] = (votes == votes.max(axis=-1, keepdims=True)).reshape(1, 10, grid * grid, count) * (
             votes.sum(axis=-1) > 0
         ).reshape(1, 10, grid * grid, 1)
-        patches = Patches(np.arange(1), features, *seen[1:], 224, 100.0)
+        patches = PatchFeatures(np.arange(1), features, *seen[1:], 224, 100.0)
         clouds = Clouds(points[None], np.zeros(1, int), parts[None])
         found[category] = patches, clouds, PARTS[category]
     return found
@@ -173,7 +173,7 @@ def test_logits_are_products_with_the_points_features():
 def test_refinement_outvotes_a_lone_point():
     line = np.column_stack([np.linspace(0, 1, 21), np.zeros(21), np.zeros(21)])
     assert set(neighbours(line, count=3)[10]) == {9, 10, 11}
-    patches = Patches(
+    patches = PatchFeatures(
         rows=np.arange(1),
         features=np.array([[[[1, 0], [0, 1], [1, 0], [1, 0]]]], "f2"),
         pixels=np.where(np.arange(21)[:, None] == 10, [0, 223], [223, 0])[None, None],
@@ -352,7 +352,7 @@ def test_figures_of_all_methods_and_baselines():
 def test_what_does_not_fit_together_is_one_line(change, message):
     rng = np.random.default_rng(0)
     visible = np.ones((3, 2, 40), bool)
-    patches = Patches(
+    patches = PatchFeatures(
         np.arange(3), np.ones((3, 2, 9, 4), "f2"), np.zeros((3, 2, 40, 2), "u2"), visible, visible, 9, 1.0
     )
     parts = np.resize([0, 1, 2], (3, 40))
@@ -386,7 +386,7 @@ def test_part_templates_are_filled_and_bad_ones_named():
 
 
 def part_entry(path):
-    return settings.Dataset(reader="procedural_parts", path=str(path), up_axis="y", licence="test")
+    return Dataset(reader="procedural_parts", path=str(path), up_axis="y", licence="test")
 
 
 def test_procedural_parts_repeat_and_share_no_shape_between_splits(tmp_path):

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from stages import settings
-from stages.errors import InputError
+from stages.config.params import load_params
+from stages.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_the_committed_params_load():
-    params = settings.load(ROOT / "params.yaml")
+    params = load_params(ROOT)
     assert set(params.select.classification) <= set(params.dataset)
     assert set(params.select.backbones) <= set(params.backbone)
 
@@ -40,15 +40,15 @@ def test_a_wrong_file_gives_one_line_with_file_and_key(old, new, message, tmp_pa
     path = tmp_path / "params.yaml"
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(InputError) as error:
-        settings.load(path)
+        load_params(tmp_path)
     assert str(error.value).startswith(f"{path}: ") and message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_and_a_missing_entry():
-    with pytest.raises(InputError, match=r"nowhere.yaml: no such file"):
-        settings.load("nowhere.yaml")
-    params = settings.load(ROOT / "params.yaml")
+def test_a_missing_file_and_a_missing_entry(tmp_path):
+    with pytest.raises(InputError, match=r"params.yaml: no such file"):
+        load_params(tmp_path)
+    params = load_params(ROOT)
     with pytest.raises(InputError, match=r"dataset.shapenet: no such entry; known are .*modelnet40"):
         params.dataset_entry("shapenet")
     with pytest.raises(InputError, match=r"backbone.vit_x: no such entry"):

@@ -10,14 +10,17 @@ import pytest
 import yaml
 from checkout import ROOT, Checkout
 
-from stages import artifacts, train
-from stages.errors import InputError
+from stages import train
+from stages.artifacts.features import write_features
+from stages.artifacts.paths import Paths
+from stages.artifacts.prompts import Prompts, write_prompts
+from stages.core.errors import InputError
 
 CLASSES, SAMPLES, VIEWS, WIDTH = ("bed", "chair", "sofa"), 24, 2, 32
 NAMES = ("made_up", "bundled")
 SMALL = {"methods": ["adapter"], "shots": [2, 4], "seeds": [0], "short_classes": "error", "device": "cpu"}
 SMALL |= {"epochs": 120, "patience": 120, "checkpoint_seconds": 0.0}
-FEATURES, PROMPTS = artifacts.features_path(*NAMES), artifacts.prompts_path(*NAMES)
+FEATURES, PROMPTS = Paths().features(*NAMES), Paths().prompts(*NAMES)
 
 
 @pytest.fixture
@@ -29,8 +32,8 @@ def checkout(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     centres, labels = rng.normal(size=(len(CLASSES), VIEWS, WIDTH)), np.arange(SAMPLES) % len(CLASSES)
     splits = {split: (unit(centres[labels] + rng.normal(size=(SAMPLES, VIEWS, WIDTH))), labels) for split in SPLITS}
-    artifacts.write_features(FEATURES, splits, classes=CLASSES, logit_scale=10.0)
-    write_prompts(CLASSES, WIDTH)
+    write_features(FEATURES, splits, classes=CLASSES, logit_scale=10.0)
+    new_prompts(CLASSES, WIDTH)
     return Checkout(tmp_path)
 
 
@@ -45,12 +48,10 @@ def set_train(values):
         yaml.safe_dump(params, file)
 
 
-def write_prompts(classes, width):
+def new_prompts(classes, width):
     rows, texts = np.arange(len(classes)), tuple(f"a {name}." for name in classes)
     features = unit(np.random.default_rng(1).normal(size=(len(classes), width)))
-    artifacts.write_prompts(
-        PROMPTS, artifacts.Prompts(rows, tuple(classes), ("simple",) * len(classes), texts, features)
-    )
+    write_prompts(PROMPTS, Prompts(rows, tuple(classes), ("simple",) * len(classes), texts, features))
 
 
 def unit(values):
@@ -59,12 +60,12 @@ def unit(values):
 
 def written(root):
     """Bytes of everything that the stage wrote."""
-    folders = (artifacts.few_shot_path(*NAMES), artifacts.curves_path(*NAMES))
+    folders = (Paths().few_shot(*NAMES), Paths().curves(*NAMES))
     return {path: path.read_bytes() for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def unfinished():
-    return sorted(artifacts.unfinished_path(*NAMES).rglob("*.pt"))
+    return sorted(Paths().unfinished(*NAMES).rglob("*.pt"))
 
 
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bytes(checkout):
@@ -104,7 +105,7 @@ def test_bad_settings_are_one_line_and_nothing_is_written(values, message, check
 
 @pytest.mark.parametrize("classes, width", [(CLASSES, WIDTH + 1), (CLASSES[:2], WIDTH)], ids=["width", "classes"])
 def test_features_of_another_backbone_are_one_line(classes, width, checkout):
-    write_prompts(classes, width)
+    new_prompts(classes, width)
     with pytest.raises(InputError, match=r"another backbone|sofa"):
         train.main(*NAMES)
     assert written(checkout.root) == {}

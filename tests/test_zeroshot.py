@@ -3,17 +3,10 @@
 import numpy as np
 import pytest
 
-from stages.artifacts import Prompts
-from stages.errors import InputError
-from stages.zeroshot import (
-    bootstrap_interval,
-    class_features,
-    class_logits,
-    mean_class_accuracy,
-    negative_log_likelihood,
-    rank_classes,
-    top_k_accuracy,
-)
+from stages.artifacts.prompts import Prompts
+from stages.core.errors import InputError
+from stages.zeroshot.classifier import class_features, class_logits, rank_classes
+from stages.zeroshot.metrics import bootstrap_interval, mean_class_accuracy, negative_log_likelihood, top_k_accuracy
 
 NAMES = ("chair", "table")
 

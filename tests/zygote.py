@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.getcwd())
 
-from stages.errors import run_stage
+from stages.core.cli import run_stage
 
 
 def main():

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from tqdm import tqdm
 
 from stages.backbones.patches import patch_features, patch_grid
-from stages.errors import InputError
+from stages.core.errors import InputError
 
 
 def choose_device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ from open_clip.transformer import VisionTransformer
 from timm.layers import AttentionPoolLatent
 from torch.nn.functional import interpolate
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 
 RESNET_STRIDE = 32
 

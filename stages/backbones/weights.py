@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 
 TABLE = "token_embedding.weight"
 ROWS, IDS, COUNT = "token_embedding.rows", "token_embedding.ids", "token_embedding.count"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from stages.errors import InputError, one_line
+from stages.core.errors import InputError, one_line
 
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError)

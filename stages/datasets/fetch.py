@@ -12,11 +12,10 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from tqdm import tqdm
 
+from stages.config.dataset import Dataset, RawFile
+from stages.core.errors import InputError, one_line
 from stages.datasets import archives
-from stages.errors import InputError, one_line
-from stages.settings import Dataset, RawFile
 
-RAW = Path("data/raw")
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the rounds over all mirrors
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
 CHUNK = 1 << 16
@@ -30,18 +29,18 @@ class MirrorError(Exception):
         self.lasting = lasting
 
 
-def obtain(name: str, entry: Dataset, *, sleep: Callable[[float], None] = time.sleep) -> Path:
+def obtain(name: str, entry: Dataset, *, root: Path = Path(), sleep: Callable[[float], None] = time.sleep) -> Path:
     """The local file or folder that the reader of dataset `name` gets; what is missing is downloaded and unpacked.
 
     That is `entry.path`; without one the raw file, or its folder when it is an archive, or the folder of several.
     """
     if entry.path is not None:
-        path = Path(entry.path)
+        path = root / entry.path
         if not path.exists():
             key = f"params.yaml: dataset.{name}.path"
             raise InputError(f"{path}: no such file or folder ({key}){_how_to_get(entry, path)}")
         return path
-    folder = RAW / (entry.folder or name)
+    folder = root / "data/raw" / (entry.folder or name)
     if not entry.files:
         raise InputError(f"params.yaml: dataset.{name}: neither path nor files; give it a local path")
     found = [_in_place(name, entry, raw, folder, sleep) for raw in entry.files]

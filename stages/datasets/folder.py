@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts import Points
+from stages.artifacts.points import Points
+from stages.config.dataset import Dataset
+from stages.core.errors import InputError
 from stages.datasets.layout import files_below, read_text, subfolders
 from stages.datasets.objects import FORMATS, read_objects
 from stages.datasets.splits import stratified_cut
-from stages.errors import InputError
-from stages.settings import Dataset
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (["path", "label"], ["path", "label", "split"])

@@ -7,8 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.artifacts import Clouds
-from stages.errors import InputError, one_line
+from stages.artifacts.points import Clouds
+from stages.core.errors import InputError, one_line
 
 
 @contextmanager

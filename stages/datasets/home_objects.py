@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts import Clouds, Points
+from stages.artifacts.points import Clouds, Points
+from stages.config.dataset import Dataset
+from stages.core.errors import InputError
 from stages.datasets.hdf5 import checked_labels, checked_points, open_raw, read_key
-from stages.errors import InputError
-from stages.settings import Dataset
 
 
 def read(path: Path, entry: Dataset) -> Points:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 
 IGNORED = ("__MACOSX",)
 

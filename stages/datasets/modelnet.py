@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from stages.artifacts import Points
+from stages.artifacts.points import Points
+from stages.config.dataset import Dataset
+from stages.core.errors import InputError
 from stages.datasets.hdf5 import join_clouds, read_clouds
 from stages.datasets.layout import class_index, files_below, find_folder, read_names, subfolders
 from stages.datasets.objects import read_objects
-from stages.errors import InputError
-from stages.settings import Dataset
 
 SPLITS = ("train", "test")
 

@@ -10,12 +10,12 @@ import numpy as np
 import trimesh
 from tqdm import tqdm
 
-from stages.artifacts import Clouds
+from stages.artifacts.points import Clouds
+from stages.config.dataset import Dataset
+from stages.core.errors import InputError, one_line
 from stages.datasets import pcd
 from stages.datasets.layout import read_text
 from stages.datasets.sampling import resample
-from stages.errors import InputError, one_line
-from stages.settings import Dataset
 
 GEOMETRY = (".ply", ".obj", ".off", ".stl", ".glb")  # read through trimesh
 TEXT = (".txt", ".xyz", ".pts")

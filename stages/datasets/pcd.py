@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.errors import InputError, one_line
+from stages.core.errors import InputError, one_line
 
 REQUIRED = ("FIELDS", "SIZE", "TYPE", "POINTS", "DATA")
 

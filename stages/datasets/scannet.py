@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from stages.artifacts import Scene, Scenes
-from stages.errors import InputError
-from stages.settings import Dataset
+from stages.artifacts.scenes import Scene, Scenes
+from stages.config.dataset import Dataset
+from stages.core.errors import InputError
 
 CLASSES = {  # nyu40 id -> class, in the order of ScanNet's detection benchmark
     3: "cabinet",

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from stages.artifacts import Points
+from stages.artifacts.points import Points
+from stages.config.dataset import Dataset
+from stages.core.errors import InputError
 from stages.datasets.hdf5 import read_clouds
 from stages.datasets.layout import find_folder
-from stages.errors import InputError
-from stages.settings import Dataset
 
 CLASSES = (
     *("bag", "bin", "box", "cabinet", "chair", "desk", "display", "door"),

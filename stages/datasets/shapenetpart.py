@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts import Clouds, Points
+from stages.artifacts.points import Clouds, Points
+from stages.config.dataset import Dataset
+from stages.core.errors import InputError
 from stages.datasets.hdf5 import join_clouds, open_raw, read_clouds, read_key
 from stages.datasets.layout import class_index, find_folder, read_names
 from stages.datasets.layout import read_text as read_file
 from stages.datasets.objects import read_values
 from stages.datasets.sampling import resample
-from stages.errors import InputError
-from stages.settings import Dataset
 
 PARTS = {  # in the labels' order, after PointCLIP V2's names; it has two for the lamp's four parts, two are ours
     "airplane": ("body", "wing", "tail", "engine"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.core.errors import InputError
 from stages.detection.boxes import check_boxes, iou_axis_aligned
-from stages.errors import InputError
 
 Prediction = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes [K, 6], classes i8 [K] or probabilities [K, C], scores
 Truth = tuple[np.ndarray, np.ndarray]  # boxes [G, 6], classes i8 [G]

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 
 CORNERS = np.array([[x, y, z] for z in (-0.5, 0.5) for x, y in ((0.5, 0.5), (0.5, -0.5), (-0.5, -0.5), (-0.5, 0.5))])
 

@@ -6,8 +6,8 @@ z points up, lengths are metres.
 import numpy as np
 from sklearn.cluster import HDBSCAN
 
+from stages.config.detect import Clusters, Planes
 from stages.detection.planes import floor_height, on_walls, one_per_voxel
-from stages.settings import Clusters, Planes
 
 STANDS_WITHIN = 0.3  # a cluster whose lowest point is this near the floor stands on it
 

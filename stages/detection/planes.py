@@ -5,7 +5,7 @@ The scan's z points up. Lengths are metres.
 
 import numpy as np
 
-from stages.settings import Planes
+from stages.config.detect import Planes
 
 CELL = 0.1  # side of the cells in which area is counted
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from stages.artifacts import Scene
+from stages.artifacts.scenes import Scene
+from stages.config.detect import Detect
+from stages.core.errors import InputError
 from stages.detection.clusters import cluster_boxes
 from stages.detection.detr3d import load_detr3d
-from stages.errors import InputError
-from stages.settings import Detect
 
 
 class Proposed(NamedTuple):

@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.backbones import ClipModel
+from stages.backbones.clip import ClipModel
+from stages.config.detect import Detect, Switches
 from stages.detection.boxes import points_inside
 from stages.detection.planes import above_floor
 from stages.detection.proposals import Proposed
 from stages.detection.suppression import nms_3d
-from stages.language import display_name, fill
-from stages.projection import Projection, orient, render
-from stages.settings import Detect, Switches
-from stages.zeroshot import class_logits
+from stages.language.prompts.templates import display_name, fill
+from stages.projection.clouds import orient
+from stages.projection.presets import Projection
+from stages.projection.rendering import render
+from stages.zeroshot.classifier import class_logits
 
 
 class Named(NamedTuple):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from stages.config.detect import Detect
 from stages.detection.average_precision import APResult, Truth, evaluate
 from stages.detection.relabel import Named, detections, switch_rows
-from stages.settings import Detect
 
 
 def score_rows(named: Sequence[Named], truths: Sequence[Truth], *, classes: Sequence[str], detect: Detect) -> dict:

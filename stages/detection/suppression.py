@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
+from stages.core.errors import InputError
 from stages.detection.boxes import check_boxes, points_inside
-from stages.errors import InputError
 
 Scope = Literal["class", "all", "ground", "none"]
 Share = Literal["union", "suppressed"]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from stages.settings import Adapter
+from stages.config.train import Adapter
 
 START = 0.1  # of the usual size of the first weights of W3
 

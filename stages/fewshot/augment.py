@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from stages.settings import Augment
+from stages.config.train import Augment
 
 
 def augment(clouds: Tensor, settings: Augment) -> Tensor:

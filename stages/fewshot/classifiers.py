@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from stages.fewshot.smoothing import LearnableSmoothing
-from stages.projection import Projection
 from stages.projection.differentiable import render
+from stages.projection.presets import Projection
 
 
 class ZeroShot(NamedTuple):

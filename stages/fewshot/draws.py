@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from stages.core.errors import InputError
 from stages.datasets.splits import stratified_cut
-from stages.errors import InputError
 
 ShortClasses = Literal["error", "use_all"]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.settings import Evaluate
-from stages.zeroshot.scores import bootstrap_interval, mean_class_accuracy
+from stages.config.evaluate import Evaluate
+from stages.zeroshot.metrics import bootstrap_interval, mean_class_accuracy
 
 ZERO_SHOT = "zero_shot"
 BEST_ON_TEST = "{}_best_on_test"  # the published choice of the epoch: an oracle

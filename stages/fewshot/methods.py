@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from stages.errors import InputError
+from stages.config.train import Train
+from stages.core.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.adapter import new_adapter
 from stages.fewshot.augment import augment
@@ -24,8 +25,7 @@ from stages.fewshot.recipes import SMOOTHING_METHODS
 from stages.fewshot.spans import SpanClassifier, Table
 from stages.fewshot.storage import Storage, pack, source_code, unpack
 from stages.fewshot.training import Course, Epoch, Labelled, fit, predict
-from stages.projection import Projection
-from stages.settings import Train
+from stages.projection.presets import Projection
 
 FEATURES_AT_ONCE = 1024
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import torch
 
-from stages.errors import InputError
-from stages.settings import Train
+from stages.config.train import Train
+from stages.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 from stages.fewshot.losses import smoothed_cross_entropy
 from stages.fewshot.recipes import Recipe
 from stages.fewshot.storage import Storage, pack, unpack

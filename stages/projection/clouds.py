@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 
 # Columns and signs that turn the named axis up to y, as a rotation; y itself stays, as ModelNet's HDF5 files are fed.
 _TO_Y_UP = {"x": ((1, 0, 2), (-1, 1, 1)), "y": ((0, 1, 2), (1, 1, 1)), "z": ((0, 2, 1), (1, 1, -1))}

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 from stages.projection import maps
 from stages.projection.kernels import kernel_weights, separate
 from stages.projection.presets import Projection

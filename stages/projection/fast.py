@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 from stages.projection import contour, maps, sparse, voxels
 from stages.projection.kernels import kernel_weights, separate
 from stages.projection.presets import Projection

@@ -4,10 +4,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from stages.errors import InputError
+from stages.config.render import Render
+from stages.core.errors import InputError
 from stages.projection.kernels import KERNELS
 from stages.projection.views import VIEW_SETS
-from stages.settings import Render
 
 METHODS = ("v2", "v1", "contour")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from stages.config.backbone import Backbone
 from stages.reporting import curves
 from stages.reporting.comparison import TOLERANCE, Beside, verdicts
 from stages.reporting.experiments import csv_rows
@@ -9,7 +10,6 @@ from stages.reporting.figures import picture
 from stages.reporting.page import Section
 from stages.reporting.published import Published
 from stages.reporting.tables import Table, number
-from stages.settings import Backbone
 
 SPEED_COLUMNS = ("what", "plain", "ours", "unit", "command", "machine")
 

@@ -1,10 +1,10 @@
-"""A sweep of one parameter (reports/experiments/<name>.csv, written by `stages.sweep`) as our figures by value."""
+"""A sweep of one parameter (reports/experiments/<name>.csv, written by command `sweep`) as our figures by value."""
 
 import csv
 import io
 from collections.abc import Callable, Sequence
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 from stages.reporting.classification import AFTER, HONEST
 from stages.reporting.comparison import Figures, Key
 

@@ -16,7 +16,7 @@ KEPT_COLUMNS = ("dataset", "backbone", "shapes", "method", "shots", *KEPT_FIGURE
 
 
 def section(runs: Runs, published: Published, *, kept: str, source: str) -> Section:
-    """The tables, and the curve of the first run; `kept` is the CSV in `source` that `stages.keep` wrote."""
+    """The tables, and the curve of the first run; `kept` is the CSV in `source` of command `archive_fewshot`."""
     rows = method_rows(runs, published)
     table = comparison_table(
         "few_shot",

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from stages.settings import Dataset, Params
+from stages.config.dataset import Dataset
+from stages.config.params import Params
 
 MAP_BYTES = 2640  # of a depth map on disk, measured on home_objects with the published projection
 FEATURE_BYTES = 4 * 640  # of a map's features; 640 is the mean width of the published backbones

@@ -4,8 +4,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from stages.errors import InputError, first_problem
-from stages.settings import section
+from stages.config.section import section
+from stages.core.errors import InputError, first_problem
 
 
 @section

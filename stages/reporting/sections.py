@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.config.evaluate import Evaluate
 from stages.reporting import curves, figures
 from stages.reporting.classification import AFTER, HONEST, Runs, comparison_table, protocols_table, zeroshot_rows
 from stages.reporting.comparison import Beside, Cited, beside
@@ -12,7 +13,6 @@ from stages.reporting.experiments import sweep_figures
 from stages.reporting.page import Section
 from stages.reporting.published import Published
 from stages.reporting.tables import ORACLE_NOTE, Table
-from stages.settings import Evaluate
 
 BEFORE_AFTER = ("before", AFTER)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from scipy.spatial import cKDTree
 
-from stages.errors import InputError
+from stages.core.errors import InputError
 
 
 def released_layout(features: np.ndarray) -> np.ndarray:

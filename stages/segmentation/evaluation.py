@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stages.config.segment import Segment
 from stages.segmentation.protocols import NEUTRAL, Choice, Sentences, protocols
 from stages.segmentation.scores import Scores, percent, score, summarise
 from stages.segmentation.shapes import Reading, Shapes
-from stages.settings import Segment
 
 BASELINES = ("chance", "largest_part")
 ShapesUnder = Callable[[str, Reading], Shapes | None]

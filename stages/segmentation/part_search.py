@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
-from stages.errors import InputError
+from stages.core.errors import InputError
+from stages.prompt_search.candidates import Candidates, check_view_weights, unit_text
 from stages.segmentation.scores import score
 from stages.segmentation.shapes import Shapes, in_threads
-from stages.zeroshot.candidates import Candidates, check_view_weights, unit_text
 
 Objective = Literal["iou", "accuracy"]
 MEMORY = 2 * 2**30  # bytes of point features that are kept; beyond it they are worked out again

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.errors import InputError
+from stages.config.segment import Segment
+from stages.core.errors import InputError
+from stages.prompt_search.candidates import Candidates
+from stages.prompt_search.label_free import choose_label_free
 from stages.segmentation.part_search import mean_score, search_parts, search_view_weights
 from stages.segmentation.shapes import Shapes
-from stages.settings import Segment
-from stages.zeroshot import Candidates, choose_label_free
 
 NEUTRAL, SEARCHED = "neutral", ("label_free", "search_train", "search_test")
 POINTS_AGREEING = 4096  # points of a category whose views the label-free choice compares

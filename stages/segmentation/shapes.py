@@ -11,8 +11,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from stages.artifacts import Clouds, Patches
-from stages.errors import InputError
+from stages.artifacts.patches import PatchFeatures
+from stages.artifacts.points import Clouds
+from stages.core.errors import InputError
 from stages.segmentation.back_projection import (
     back_project,
     back_project_views,
@@ -37,7 +38,7 @@ class Reading:
     refine: int = 0
 
     def window_of(self, grid: int) -> int:
-        """Patches a side of the mean: `window`, or the published 6 of 14 scaled to a grid of `grid`."""
+        """PatchFeatures a side of the mean: `window`, or the published 6 of 14 scaled to a grid of `grid`."""
         return self.window or max(1, round(PUBLISHED_WINDOW * grid / PUBLISHED_GRID))
 
 
@@ -59,7 +60,7 @@ class Shapes:
     reading: Reading
 
     @classmethod
-    def of(cls, patches: Patches, clouds: Clouds, *, parts: tuple[str, ...], reading: Reading) -> "Shapes":
+    def of(cls, patches: PatchFeatures, clouds: Clouds, *, parts: tuple[str, ...], reading: Reading) -> "Shapes":
         """The shapes of `patches` and their `clouds` [N, P, 3], labelled with `parts` of their category.
 
         In the right mode a point that no view sees takes the values of the nearest point that one does; as released it

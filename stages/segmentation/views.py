@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.errors import InputError
-from stages.projection import Projection, project
+from stages.core.errors import InputError
+from stages.projection.presets import Projection
+from stages.projection.rendering import project
 
 
 class Views(NamedTuple):

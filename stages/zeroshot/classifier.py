@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.artifacts import Prompts
-from stages.errors import InputError
+from stages.artifacts.prompts import Prompts
+from stages.core.errors import InputError
 
 
 def class_features(prompts: Prompts, *, prompt_set: str, class_names: tuple[str, ...]) -> np.ndarray:

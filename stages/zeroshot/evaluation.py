@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts import Features, Prompts
-from stages.settings import Evaluate
+from stages.artifacts.features import Features
+from stages.artifacts.prompts import Prompts
+from stages.config.evaluate import Evaluate
 from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
-from stages.zeroshot.scores import (
+from stages.zeroshot.metrics import (
     bootstrap_interval,
     mcnemar,
     mean_class_accuracy,

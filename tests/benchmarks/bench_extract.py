@@ -20,12 +20,13 @@ import open_clip
 import torch
 from timing import seconds
 
-from stages import artifacts
-from stages.backbones import ClipModel, choose_device
+from stages.artifacts.depth import new_depth, open_depth
+from stages.backbones.clip import ClipModel, choose_device
 from stages.backbones.loading import build, register
 from stages.backbones.weights import read_weights
 from stages.extract import encode
-from stages.projection import PRESETS, render
+from stages.projection.presets import PRESETS
+from stages.projection.rendering import render
 
 BATCH = 250  # maps: 25 clouds in ten views
 
@@ -46,7 +47,7 @@ def write_maps(path: Path, samples: int) -> None:
     )
     projection = PRESETS["v2_classification"]
     views = projection.view_names
-    with artifacts.new_depth(path, classes=["blob"], views=views, polarity="white_background", dtype="u1") as writer:
+    with new_depth(path, classes=["blob"], views=views, polarity="white_background", dtype="u1") as writer:
         writer.append("test", render(points.astype("f4"), projection), np.zeros(samples, "i8"))
 
 
@@ -60,7 +61,7 @@ def compare(name: str, model: torch.nn.Module, path: Path, *, repeats: int, devi
             model.encode_image(batch)
         _finish(device)
 
-    with artifacts.open_depth(path) as maps:
+    with open_depth(path) as maps:
         images = len(maps.labels("test")) * len(maps.views)
         pixels = torch.rand(images, 3, clip.resolution, clip.resolution, device=device).split(BATCH)
 

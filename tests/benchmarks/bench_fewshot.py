@@ -13,7 +13,7 @@ import time
 import torch
 from torch.nn.functional import normalize
 
-from stages import settings
+from stages.config.params import load_params
 from stages.fewshot.classifiers import ZeroShot
 from stages.fewshot.methods import Plan, Task, run
 
@@ -42,7 +42,7 @@ def main() -> None:
     task = Task(features, labels, features[:CLASSES], tuple(map(str, range(CLASSES))), zero_shot)
     recipe = {"preset": "pointclip", "epochs": given.epochs, "patience": given.epochs, "best_on_test": False}
     recipe |= {"short_classes": "error", "validation_fraction": SPARE / (SHOTS + SPARE)}
-    train = dataclasses.replace(settings.load().train, **recipe)
+    train = dataclasses.replace(load_params().train, **recipe)
     begun, busy = time.perf_counter(), time.process_time()
     run(task, Plan("adapter", SHOTS, 0), train, lambda name: Nowhere())
     clock, processor = time.perf_counter() - begun, time.process_time() - busy

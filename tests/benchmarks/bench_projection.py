@@ -17,8 +17,10 @@ import torch
 import torch.nn.functional as F
 from timing import best_seconds, note
 
-from stages.projection import PRESETS, Projection, differentiable, render
+from stages.projection import differentiable
 from stages.projection.kernels import kernel_weights
+from stages.projection.presets import PRESETS, Projection
+from stages.projection.rendering import render
 from stages.projection.views import VIEW_SETS
 
 

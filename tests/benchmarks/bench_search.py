@@ -17,7 +17,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from timing import best_seconds, note
 
-from stages.zeroshot import Candidates, coordinate_view_weights, grid_view_weights, search_prompts
+from stages.prompt_search.candidates import Candidates
+from stages.prompt_search.greedy import search_prompts
+from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
 
 VIEWS, WIDTH, CLASSES, SWEEPS = 10, 512, 40, 2
 

@@ -15,8 +15,10 @@ import torch
 from timing import best_seconds
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from stages.segmentation import Reading, Shapes, score, search_parts
-from stages.zeroshot import Candidates
+from stages.prompt_search.candidates import Candidates
+from stages.segmentation.part_search import search_parts
+from stages.segmentation.scores import score
+from stages.segmentation.shapes import Reading, Shapes
 
 VIEWS, GRID, WIDTH, POINTS, PARTS, MAP_SIZE = 10, 14, 512, 2048, 4, 224
 

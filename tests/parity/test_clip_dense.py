@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.backbones import load
-from stages.settings import Backbone
+from stages.backbones.loading import load_backbone
+from stages.config.backbone import Backbone
 
 TEXT_HEAD_WIDTH = 64  # of every model of OpenAI
 
@@ -32,7 +32,7 @@ def model(recorded, state, request, tmp_path_factory):
     entry = Backbone(
         architecture=str(folder / "recorded.json"), pretrained=str(folder / "recorded.pt"), normalise="none"
     )
-    return load("recorded", entry, device=torch.device("cpu"))
+    return load_backbone("recorded", entry, device=torch.device("cpu"))
 
 
 def configuration(state, *, heads):

@@ -5,10 +5,13 @@ import re
 import numpy as np
 import pytest
 
-from stages.projection import PRESETS, VIEW_SETS, project, render, voxels
+from stages.projection import voxels
 from stages.projection.fast import project_quantised
 from stages.projection.kernels import kernel_weights
 from stages.projection.maps import resize
+from stages.projection.presets import PRESETS
+from stages.projection.rendering import project, render
+from stages.projection.views import VIEW_SETS
 
 PROJECTION = PRESETS["v2_classification"]
 

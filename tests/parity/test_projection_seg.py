@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stages.projection import PRESETS, VIEW_SETS, project
 from stages.projection.fast import project_quantised
 from stages.projection.kernels import kernel_weights
 from stages.projection.maps import crop_pixels, resize
+from stages.projection.presets import PRESETS
+from stages.projection.rendering import project
+from stages.projection.views import VIEW_SETS
 
 PROJECTION = PRESETS["v2_segmentation"]
 CORRECTED = dataclasses.replace(PROJECTION, lookup="corrected")

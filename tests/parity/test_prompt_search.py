@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from stages.zeroshot import Candidates, search_prompts
+from stages.prompt_search.candidates import Candidates
+from stages.prompt_search.greedy import search_prompts
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from stages.zeroshot import coordinate_view_weights, grid_view_weights
+from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from stages.core.errors import InputError
 from stages.detection.detr3d.checkpoint import load_network
 from stages.detection.detr3d.network import Network
-from stages.errors import InputError
 
 __all__ = ["Detr3d", "Proposals", "load_detr3d"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from stages.core.errors import InputError
 from stages.detection.detr3d.network import MASK_RADII, Architecture, Network
-from stages.errors import InputError
 
 State = dict[str, torch.Tensor]
 EXPECTED_ARGS = {"use_color": False, "enc_activation": "relu", "pos_embed": "fourier"}

@@ -1,0 +1,78 @@
+"""data/depth/<dataset>.h5: depth maps of every cloud in every view."""
+
+import json
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from stages.artifacts.checks import expect
+from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array, read_rows, stored_classes
+
+
+class DepthWriter:
+    """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2)."""
+
+    def __init__(self, path: Path, file: h5py.File, dtype: str):
+        self._path, self._file, self._dtype = path, file, dtype
+
+    def append(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
+        """Add depth f4 [n, V, R, R] in 0..1 and labels i8 [n] to `split`."""
+        expect(self._path, f"{split}/depth", depth, "f4", (None, None, None, None))
+        expect(self._path, f"{split}/labels", labels, "i8", (len(depth),))
+        stored = np.rint(depth * 255).astype("u1") if self._dtype == "u1" else depth.astype("f2")
+        group = self._file.require_group(split)
+        append_rows(group, "depth", stored, compress=True)
+        append_rows(group, "labels", labels)
+
+
+@contextmanager
+def new_depth(
+    path: Path, *, classes: Sequence[str], views: Sequence[str], polarity: str, dtype: str
+) -> Iterator[DepthWriter]:
+    """Open a depth map file for appending; it appears at `path` only when the block ends without an error."""
+    with new_h5(path, classes=classes, views=list(views), polarity=polarity) as file:
+        yield DepthWriter(path, file, dtype)
+
+
+class DepthReader:
+    """Depth maps on disk, read in slices."""
+
+    def __init__(self, path: Path, file: h5py.File):
+        self._path, self._file = path, file
+        self.classes = stored_classes(file)
+        self.views = tuple(json.loads(file.attrs["views"]))
+        self.polarity = file.attrs["polarity"]
+        self.splits = tuple(file)
+
+    def labels(self, split: str) -> np.ndarray:
+        """Labels i8 [N] of `split`."""
+        return read_array(self._path, group_of(self._path, self._file, split), "labels", "i8")
+
+    def depth(self, split: str, rows: slice = slice(None)) -> np.ndarray:
+        """Depth maps f4 [n, V, R, R] in 0..1 of the given rows of `split`."""
+        stored = read_rows(self._path, group_of(self._path, self._file, split), "depth", rows)
+        whole_bytes = stored.dtype == np.uint8
+        return np.divide(stored, np.float32(255), dtype="f4") if whole_bytes else stored.astype("f4")
+
+    def chunks(self, split: str, samples: int, *, ahead: int = 2) -> Iterator[np.ndarray]:
+        """All depth maps of `split`, `samples` at a time; the next `ahead` are read while the caller works."""
+        waiting: deque[Future] = deque()
+        with ThreadPoolExecutor(1) as reader:
+            for start in range(0, len(self.labels(split)), samples):
+                waiting.append(reader.submit(self.depth, split, slice(start, start + samples)))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+
+@contextmanager
+def open_depth(path: Path) -> Iterator[DepthReader]:
+    """Open what `new_depth` wrote."""
+    with open_h5(path) as file:
+        yield DepthReader(path, file)

@@ -1,0 +1,37 @@
+"""Parquet as every artifact uses it: fixed columns, feature vectors as fixed-size lists."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.artifacts.files import complete_file, must_exist
+from stages.core.errors import InputError
+
+
+def vectors(rows: np.ndarray) -> pa.FixedSizeListArray:
+    """Rows f4 [T, D] as a column of vectors."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+
+
+def vectors_of(column: pa.ChunkedArray) -> np.ndarray:
+    """What `vectors` made a column of."""
+    whole = column.combine_chunks()
+    return whole.values.to_numpy().reshape(len(whole), whole.type.list_size)
+
+
+def write_parquet(path: Path, columns: dict) -> None:
+    with complete_file(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
+
+
+def read_parquet(path: Path, columns: tuple[str, ...]) -> pa.Table:
+    must_exist(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from None
+    if tuple(table.column_names) != columns:
+        raise InputError(f"{path}: columns {table.column_names}, expected {list(columns)}")
+    return table

@@ -1,0 +1,71 @@
+"""data/points/<dataset>.h5 of a detection dataset: scans with boxes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from stages.artifacts.checks import expect
+from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, stored_classes
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scan: points f4 [M, 3] in metres, boxes f4 [K, 6] as centre and size along the axes, labels i8 [K]."""
+
+    name: str
+    points: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """A dataset of scans: class names [C] of the boxes, the axis that points up, and its splits by name."""
+
+    classes: tuple[str, ...]
+    up_axis: str
+    splits: dict[str, tuple[Scene, ...]]
+
+
+def write_scenes(path: Path, scenes: Scenes) -> None:
+    """Write `scenes` to HDF5, one group a scan."""
+    with new_h5(path, classes=scenes.classes, up_axis=scenes.up_axis) as file:
+        for split, scans in scenes.splits.items():
+            file.create_group(split)
+            for scan in scans:
+                key = f"{split}/{scan.name}"
+                expect(path, f"{key}/points", scan.points, "f4", (None, 3))
+                expect(path, f"{key}/boxes", scan.boxes, "f4", (len(scan.labels), 6))
+                expect(path, f"{key}/labels", scan.labels, "i8", (len(scan.boxes),))
+                for name in ("points", "boxes", "labels"):
+                    file.create_dataset(f"{key}/{name}", data=getattr(scan, name))
+
+
+class ScenesReader:
+    """Scans on disk, read one by one."""
+
+    def __init__(self, path: Path, file: h5py.File):
+        self._path, self._file = path, file
+        self.classes, self.up_axis, self.splits = stored_classes(file), str(file.attrs["up_axis"]), tuple(file)
+
+    def names(self, split: str) -> tuple[str, ...]:
+        """Names of the scans of `split`, sorted."""
+        return tuple(group_of(self._path, self._file, split))
+
+    def scene(self, split: str, name: str) -> Scene:
+        """One scan."""
+        group = group_of(self._path, group_of(self._path, self._file, split), name)
+        labels = read_array(self._path, group, "labels", "i8", (None,))
+        boxes = read_array(self._path, group, "boxes", "f4", (len(labels), 6))
+        return Scene(name, read_array(self._path, group, "points", "f4", (None, 3)), boxes, labels)
+
+
+@contextmanager
+def open_scenes(path: Path) -> Iterator[ScenesReader]:
+    """Open what `write_scenes` wrote."""
+    with open_h5(path) as file:
+        yield ScenesReader(path, file)

@@ -1,0 +1,1 @@
+"""What made the bundled data and backbones. Nobody else imports it."""

@@ -1,0 +1,1 @@
+"""The bundled backbones' training: captions, augmented depth maps, and the recipes."""

@@ -1,0 +1,49 @@
+"""Section `dataset` of params.yaml."""
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.config.section import section
+
+
+@section
+class RawFile:
+    """A file that a dataset is made of: where it can be had, in that order, and what is published about it.
+
+    A mirror is an http(s) address or `hf://datasets/<owner>/<repository>/<file>`; `checksum` is `sha256:` or `md5:` and
+    the digits. An archive is unpacked beside itself.
+    """
+
+    file: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+    mirrors: tuple[Annotated[str, Field(pattern=r"^(https?|hf)://")], ...] = ()
+    bytes: Annotated[int, Field(ge=0)] | None = None
+    checksum: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] | None = None
+
+
+@section
+class Dataset:
+    """Facts of one dataset: which reader understands it, where its files are, which axis points up.
+
+    `path` is a local file or folder; null takes `files` from data/raw/<folder> (null: the dataset's id), where missing
+    ones are downloaded, or awaited from the user while `signed_form` says that the makers ask for one. `points` are a
+    cloud's, and how many are sampled on a mesh, by `seed`; `splits` are the published counts; `test_share` is what a
+    folder without a test split gives to one; `display_names` stand in sentences for classes.
+    """
+
+    reader: str
+    path: str | None = None
+    folder: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = None
+    files: tuple[RawFile, ...] = ()
+    signed_form: bool = False
+    variant: str | None = None
+    up_axis: Literal["x", "y", "z"]
+    points: Annotated[int, Field(ge=1)] | None = None
+    splits: dict[str, int] | None = None
+    test_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    classes: tuple[str, ...] | None = None
+    display_names: dict[str, str] = field(default_factory=dict)
+    licence: str
+    url: str | None = None

@@ -1,0 +1,31 @@
+"""Section `segment` of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.config.section import section
+
+
+@section
+class Segment:
+    """How patches become parts of points, and which sentences and view weights say so.
+
+    `smooth_window` patches a side are averaged (null: the published 6 of 14, scaled); `refine` takes the mean over
+    `refine_neighbours` points. `neutral` is the sentence that everything starts from; `protocols` by name -> the prompt
+    set they average; `candidates` are the sets that are searched.
+    """
+
+    mode: Literal["correct", "as_released"]
+    smooth_window: Annotated[int, Field(ge=1)] | None
+    refine: bool
+    refine_neighbours: Annotated[int, Field(ge=2)]
+    neutral: str
+    protocols: dict[str, str]
+    candidates: tuple[str, ...]
+    objective: Literal["iou", "accuracy"]
+    sweeps: Annotated[int, Field(ge=1)]
+    view_search: Literal["none", "coordinate"]
+    keep: Annotated[float, Field(gt=0, le=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    device: Literal["auto", "cpu", "cuda", "mps"]

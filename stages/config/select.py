@@ -1,0 +1,24 @@
+"""Section `select` of params.yaml."""
+
+from stages.config.section import section
+
+
+@section
+class Select:
+    """The axes of the matrices in dvc.yaml: datasets that are read, those of each task among them, and backbones.
+
+    Segmentation has backbones of its own: it needs features of patches that mean something by themselves.
+    """
+
+    datasets: tuple[str, ...]
+    classification: tuple[str, ...]
+    segmentation: tuple[str, ...]
+    detection: tuple[str, ...]
+    backbones: tuple[str, ...]
+    segmentation_backbones: tuple[str, ...]
+
+    def __post_init__(self):
+        for task in ("classification", "segmentation", "detection"):
+            for name in getattr(self, task):
+                if name not in self.datasets:
+                    raise ValueError(f"'{name}' of {task} is not among datasets")

@@ -1,0 +1,61 @@
+"""Section `train` of params.yaml."""
+
+from typing import Literal
+
+from stages.config.section import section
+
+
+@section
+class Augment:
+    """Random changes of the clouds that learnable smoothing learns from; 0 switches one off.
+
+    Largest turn about the up axis in degrees, stretch of an axis, shift, standard deviation of the points' jitter, and
+    share of points dropped.
+    """
+
+    turn: float
+    scale: float
+    shift: float
+    jitter: float
+    dropout: float
+
+
+@section
+class Adapter:
+    """Which inter-view adapter; `residual` (share of what it adds) and `dropout` belong to the released one."""
+
+    variant: Literal["paper", "released"]
+    residual: float
+    dropout: float
+
+
+@section
+class Train:
+    """Few-shot methods, their shots and seeds; every null of the recipe takes the value of `preset`."""
+
+    methods: tuple[Literal["adapter", "smooth", "smooth_adapter", "tip_adapter", "tip_adapter_f", "linear_probe"], ...]
+    shots: tuple[int, ...]
+    smooth_shots: tuple[int, ...]
+    seeds: tuple[int, ...]
+    short_classes: Literal["error", "use_all"]
+    validation_fraction: float
+    text: str
+    probe_start: Literal["zero", "text"]
+    best_on_test: bool
+    preset: Literal["report", "pointclip"]
+    optimiser: Literal["sgd", "adamw"] | None
+    batch_size: int | None
+    at_once: int | None
+    epochs: int | None
+    learning_rate: float | None
+    weight_decay: float | None
+    warmup_epochs: int | None
+    label_smoothing: float | None
+    patience: int | None
+    feature_noise: float | None
+    adapter: Adapter
+    smooth_channels: int
+    augment: Augment
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: int
+    checkpoint_seconds: float

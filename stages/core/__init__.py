@@ -1,0 +1,1 @@
+"""What every package needs: errors, the command line, threads."""

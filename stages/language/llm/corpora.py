@@ -1,0 +1,175 @@
+"""PointCLIP V2's own sentences, imported at run time: never part of this repository, never executed.
+
+Its repository has a JSON corpus for each dataset, and Python files of literals with the sentences and view weights that
+its search chose on the test set. A file is taken only when its git blob id is the expected one.
+"""
+
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import requests
+
+from stages.config.generate import Corpus, CorpusFile
+from stages.core.errors import InputError
+from stages.language.llm.requests import Subject
+
+SECONDS = 60
+CORPUS, SEARCHED = "v2_corpus", "v2_searched_"  # names of the prompt sets; a backbone's id follows the second
+
+
+class Searched(NamedTuple):
+    """Chosen sentences by class and part, and view weights [V] by class (for classification the same for all)."""
+
+    sentences: dict[Subject, list[str]]
+    view_weights: dict[str, list[float]]
+
+
+def is_imported(prompt_set: str) -> bool:
+    """Whether `prompt_set` is one of PointCLIP V2's own, not one that a language model is asked for."""
+    return prompt_set == CORPUS or prompt_set.startswith(SEARCHED)
+
+
+def import_set(
+    prompt_set: str,
+    facts: Corpus,
+    *,
+    fetch: Callable[[CorpusFile], bytes],
+    classes: tuple[str, ...],
+    part_names: tuple[tuple[str, ...], ...] | None,
+) -> Searched:
+    """The sentences of `prompt_set` for `classes`; the corpus has no view weights. `fetch` gives a file's content."""
+    names = {"classes": classes, "part_names": part_names}
+    if prompt_set == CORPUS:
+        file = facts.sentences
+        return Searched(corpus(fetch(file), source=file.path, **names), {})
+    file, backbone = facts.searched, prompt_set.removeprefix(SEARCHED)
+    return searched(fetch(file), name=facts.name, backbone=backbone, source=file.path, **names)
+
+
+def download(url: str) -> bytes:
+    """The file at `url`; InputError when it cannot be had."""
+    try:
+        response = requests.get(url, timeout=SECONDS)
+        response.raise_for_status()
+    except requests.RequestException as error:
+        raise InputError(f"{url}: {' '.join(str(error).split())} (or set generate.corpora.folder)") from None
+    return response.content
+
+
+def check_blob(content: bytes, blob: str, *, source: str) -> bytes:
+    """`content`, when its git blob id is `blob`; else InputError."""
+    found = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    if found != blob:
+        raise InputError(f"{source}: git blob id {found}, expected {blob}")
+    return content
+
+
+def read_literals(content: bytes, *, source: str) -> dict[str, object]:
+    """Values of a JSON object, or of a Python file's assignments of literals to names and to keys of dictionaries.
+
+    `x = {}` followed by `x["a"] = [1]` gives {"x": {"a": [1]}}. Anything else than such an assignment is an InputError.
+    """
+    text = content.decode("utf-8", errors="replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    values = {}
+    try:
+        for statement in ast.parse(text).body:
+            target, value = _assignment(statement)
+            if isinstance(target, ast.Name):
+                values[target.id] = value
+            else:
+                values[target.value.id][ast.literal_eval(target.slice)] = value
+    except (ValueError, SyntaxError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{source}: expected assignments of Python literals ({' '.join(str(error).split())})"
+        ) from None
+    return values
+
+
+def corpus(
+    content: bytes,
+    *,
+    classes: tuple[str, ...],
+    part_names: tuple[tuple[str, ...], ...] | None,
+    source: str,
+) -> dict[Subject, list[str]]:
+    """Sentences by class, or by class and part: their j-th part is the one of our j-th label.
+
+    Their names may be written apart, together or with underscores. InputError names a class that is not there.
+    """
+    found = _matched(read_literals(content, source=source), classes, part_names, source=source)
+    return {subject: list(texts) for subject, texts in found.items()}
+
+
+def searched(
+    content: bytes,
+    *,
+    name: str,
+    backbone: str,
+    classes: tuple[str, ...],
+    part_names: tuple[tuple[str, ...], ...] | None,
+    source: str,
+) -> Searched:
+    """What PointCLIP V2's search chose: classes in the order of their labels, parts in the order of their labels.
+
+    Classification has one choice a dataset `name` and backbone, segmentation one for all backbones. Accepts the JSON
+    form of the same values.
+    """
+    values = read_literals(content, source=source)
+    if "best_vweight" in values:
+        by_part = {theirs: dict(enumerate(texts)) for theirs, texts in values["best_prompt"].items()}
+        texts = _matched(by_part, classes, part_names, source=source)
+        weights = _matched(values["best_vweight"], classes, None, source=source)
+        return Searched(
+            {subject: [text] for subject, text in texts.items()},
+            {subject.class_name: found for subject, found in weights.items()},
+        )
+    values = values.get("best_prompt_weight", values)
+    keys = tuple(f"{name}_{backbone}_test_{kind}" for kind in ("prompts", "weights"))
+    if keys[0] not in values or keys[1] not in values:
+        raise InputError(f"{source}: no {keys[0]}; backbone {backbone} of {name} was not searched there")
+    texts, weights = (values[key] for key in keys)
+    if len(texts) != len(classes):
+        raise InputError(f"{source}: {keys[0]}: {len(texts)} sentences, expected {len(classes)}, one a class")
+    return Searched(
+        {Subject(c): [text] for c, text in zip(classes, texts, strict=True)}, dict.fromkeys(classes, weights)
+    )
+
+
+def _assignment(statement: ast.stmt) -> tuple[ast.expr, object]:
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        raise ValueError(f"line {statement.lineno} is no assignment")
+    return statement.targets[0], ast.literal_eval(statement.value)
+
+
+def _matched(
+    values: dict[str, object],
+    classes: tuple[str, ...],
+    part_names: tuple[tuple[str, ...], ...] | None,
+    *,
+    source: str,
+) -> dict[Subject, object]:
+    """`values` under our names: by class, and where a class has a dictionary by its parts in their order."""
+    by_name = {_squeezed(name): found for name, found in values.items()}
+    matched = {}
+    for c, name in enumerate(classes):
+        found = by_name.get(_squeezed(name))
+        if found is None:
+            raise InputError(f"{source}: no sentences for class '{name}'; it has {', '.join(values)}")
+        if isinstance(found, dict):
+            parts = part_names[c] if part_names else tuple(found)
+            matched |= {Subject(name, part): one for part, one in zip(parts, found.values(), strict=False)}
+        else:
+            matched[Subject(name)] = found
+    return matched
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,1 @@
+"""Templates filled with class and part names, and random words as their control."""

@@ -1,0 +1,81 @@
+"""Points to depth maps: `resolve` the constants once, `orient` the clouds, then `render` or `project` them.
+
+    projection = resolve(params.render)
+    depth = render(orient(points, dataset.up_axis), projection)  # f4 [N, V, R, R] in 0..1
+
+N samples, P points, V views, R resolution. `stages.projection.differentiable` has `render` and `project` of the same
+names for torch tensors, on the tensor's device and differentiable in the smoothing weights. It is not imported here, so
+that the CPU path starts without torch.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.projection import fast, maps
+from stages.projection.clouds import lay_out, orient
+from stages.projection.kernels import KERNELS
+from stages.projection.presets import PRESETS, Projection, resolve
+from stages.projection.views import VIEW_SETS
+
+__all__ = ["KERNELS", "PRESETS", "VIEW_SETS", "Projected", "Projection", "orient", "project", "render", "resolve"]
+
+Clouds = np.ndarray | Sequence[np.ndarray]
+
+
+class Projected(NamedTuple):
+    """Depth maps and every point in every view; per point a list of N arrays [V, P_n, ...] where clouds differ in P.
+
+    A point outside the crop has its pixel moved to the border and is not visible.
+    """
+
+    depth: np.ndarray  # f4 [N, V, R, R], as `render` gives them
+    cells: np.ndarray | list[np.ndarray]  # i2 [N, V, P, 3] voxel (x, y, z); x is the row axis, z is not clipped
+    stored: np.ndarray | list[np.ndarray]  # f4 [N, V, P] depth value in 1..depth-2 that was written, larger is nearer
+    surface: np.ndarray | list[np.ndarray]  # f4 [N, V, P] depth 0..1 at the point's voxel after smoothing, 0 is nearest
+    pixels: np.ndarray | list[np.ndarray]  # i8 [N, V, P, 2] (row, column) in `depth`
+    visible: np.ndarray | list[np.ndarray]  # bool [N, V, P]: the map shows the point's own depth at its pixel
+
+
+def render(
+    points: Clouds, projection: Projection, *, threads: int | None = None, source: str = "points", first_sample: int = 0
+) -> np.ndarray:
+    """Depth maps f4 [N, V, R, R] in 0..1 of clouds [N, P, 3 or more] or a sequence of [P, 3 or more].
+
+    R is `projection.map_size`; `threads` is every core when None. With white background the nearest surface is 0 and
+    the background exactly 1; black is the opposite. Raises InputError naming `source` and the sample for a bad cloud,
+    counted from `first_sample` where the clouds are a piece of a larger set.
+    """
+    flat, offsets = lay_out(points, source=source, first_sample=first_sample)
+    return fast.run(flat, offsets, projection, threads=threads, per_point=False)[0]
+
+
+def project(
+    points: Clouds, projection: Projection, *, threads: int | None = None, source: str = "points", first_sample: int = 0
+) -> Projected:
+    """Depth maps as `render` gives them and, per point and view, voxel, depth value, pixel and visibility.
+
+    A point is visible where its depth, read from the smoothed grid, differs by less than `projection.visible_within`
+    from the map's (PointCLIP V2's part segmentation). `projection.lookup` says how it finds its pixel: "as_released"
+    has the two axes exchanged, as the published code does; "corrected" has them right.
+    """
+    flat, offsets = lay_out(points, source=source, first_sample=first_sample)
+    depth, quantised = fast.run(flat, offsets, projection, threads=threads, per_point=True)
+    pixels, visible = quantised.pixels, quantised.visible
+    if projection.crop:
+        size = projection.map_size
+        pixels = maps.crop_pixels(pixels, crop=projection.crop, size=size)
+        visible = visible & maps.inside(pixels, size)
+        pixels = pixels.clip(0, size - 1)
+    per_point = (quantised.cells, quantised.stored, quantised.surface, pixels, visible)
+    return Projected(depth, *(_by_cloud(values, offsets, projection.views) for values in per_point))
+
+
+def _by_cloud(values: np.ndarray, offsets: np.ndarray, views: int) -> np.ndarray | list[np.ndarray]:
+    """Cut values [sum of V * P, ...] into [N, V, P, ...], or a list of [V, P_n, ...] where P differs."""
+    counts = np.diff(offsets)
+    if (counts == counts[:1]).all():
+        return values.reshape(len(counts), views, *counts[:1], *values.shape[1:])
+    pieces = np.split(values, offsets[1:-1] * views)
+    return [piece.reshape(views, -1, *piece.shape[1:]) for piece in pieces]
