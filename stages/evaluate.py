@@ -58,7 +58,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
 
 def _averaged(prompts: Prompts, features: Features, evaluate: Evaluate) -> dict[str, Classifier]:
     """The protocols that average one prompt set and choose nothing, with the given view weights or equal ones."""
-    views, weights = features.features.shape[1], evaluate.view_weights
+    views, weights = features.values.shape[1], evaluate.view_weights
     if weights is not None and len(weights) != views:
         raise InputError(f"params.yaml: evaluate.view_weights: {len(weights)} weights, expected {views}, one a view")
     if evaluate.baseline not in evaluate.protocols:

@@ -14,7 +14,7 @@ from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import Clouds, PointsReader, open_points
 from stages.artifacts.segments import write_segments
-from stages.artifacts.sentences import Wording, read_sentences
+from stages.artifacts.sentences import SentenceTable, read_sentences
 from stages.backbones.clip import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
@@ -70,7 +70,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
 
 
 def _wording(
-    category: str, parts: tuple[str, ...], written: Wording, config: Segment, paths: Paths
+    category: str, parts: tuple[str, ...], written: SentenceTable, config: Segment, paths: Paths
 ) -> dict[str, dict[str, list[str]]]:
     """Prompt set -> part -> sentences of one category: a language model's where it wrote the set, else a template's."""
     neutral = parse_part_templates(config.neutral, source="params.yaml: segment.neutral")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from stages.artifacts.checkpoints import Unfinished
+from stages.artifacts.checkpoints import CheckpointDir
 from stages.artifacts.features import Features, read_features
 from stages.artifacts.fewshot import write_curves, write_epochs, write_tensors
 from stages.artifacts.files import read_json
@@ -43,7 +43,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     device = choose_device(params.train.device)
     source = paths.features(dataset, backbone)
     train, test = (read_features(source, split) for split in ("train", "test"))
-    tensors = (torch.from_numpy(part).to(device) for part in (train.features, train.labels, test.features))
+    tensors = (torch.from_numpy(part).to(device) for part in (train.values, train.labels, test.values))
     clouds = (
         _clouds(dataset, backbone, params, paths, device)
         if set(params.train.methods) & set(SMOOTHING_METHODS)
@@ -53,7 +53,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     wanted = methods.plans(params.train)
     for plan in wanted:
         methods.draw_for(task, plan, params.train)  # so that too few samples are found before anything is trained
-    unfinished = Unfinished(paths.unfinished(dataset, backbone), task.fingerprint(params.train))
+    unfinished = CheckpointDir(paths.unfinished(dataset, backbone), task.fingerprint(params.train))
     bar = tqdm(wanted, unit="run", desc="train", disable=None)
     runs = {plan: methods.run(task, plan, params.train, unfinished.place) for plan in bar}
     _write(paths.few_shot(dataset, backbone), task, runs, test.labels, asdict(params.train))
@@ -83,7 +83,7 @@ def _start(dataset: str, backbone: str, train: Features, text: str, paths: Paths
         sentences, weights = average_prompts(prompts, found["prompts"]), np.array(found["view_weights"], np.float32)
     else:
         sentences = class_features(prompts, prompt_set=text, class_names=train.classes)
-        weights = np.full(train.features.shape[1], 1 / train.features.shape[1], np.float32)
+        weights = np.full(train.values.shape[1], 1 / train.values.shape[1], np.float32)
     return ZeroShot(torch.from_numpy(sentences).to(device), torch.from_numpy(weights).to(device), train.logit_scale)
 
 

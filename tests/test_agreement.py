@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 WITHOUT_TORCH = ("artifacts.py", "datasets", "reporting", "language")
-SHAPES = {"Clouds", "Features", "Patches", "Points", "Prompts", "Scene", "Scenes", "Wording"}  # science may use these
+SHAPES = {"Clouds", "Features", "PatchFeatures", "PointCloudDataset", "Prompts", "Scene", "Scenes", "SentenceTable"}
 
 
 def missing_deps(root):

@@ -8,7 +8,7 @@ from stages.artifacts.boxes import BOX_COLUMNS, read_boxes, write_boxes
 from stages.artifacts.depth import new_depth, open_depth
 from stages.artifacts.features import read_features, write_features
 from stages.artifacts.files import write_json
-from stages.artifacts.points import Clouds, Points, open_points, write_points
+from stages.artifacts.points import Clouds, PointCloudDataset, open_points, write_points
 from stages.artifacts.predictions import read_ranked, write_predictions
 from stages.artifacts.prompts import Prompts, read_prompts, write_prompts
 from stages.core.errors import InputError
@@ -20,7 +20,7 @@ CLASSES = ("chair", "night_stand")
 def points():
     rng = np.random.default_rng(0)
     clouds = Clouds(rng.normal(size=(3, 5, 3)).astype("f4"), np.array([0, 1, 1]))
-    return Points(CLASSES, "y", {"train": clouds, "test": clouds})
+    return PointCloudDataset(CLASSES, "y", {"train": clouds, "test": clouds})
 
 
 def unit(rng, *shape):
@@ -74,7 +74,7 @@ def test_features_and_prompts_round_trip(tmp_path):
     features, labels = unit(rng, 4, 2, 8), np.array([0, 1, 1, 0])
     write_features(tmp_path / "depth.h5", {"test": (features, labels)}, classes=CLASSES, logit_scale=100.0)
     back = read_features(tmp_path / "depth.h5", "test")
-    np.testing.assert_array_equal(back.features, features)
+    np.testing.assert_array_equal(back.values, features)
     assert (back.classes, back.logit_scale) == (CLASSES, 100.0)
     prompts = Prompts(np.array([0, 1]), CLASSES, ("simple",) * 2, ("a chair.", "a night stand."), unit(rng, 2, 8))
     write_prompts(tmp_path / "prompts.parquet", prompts)
@@ -86,7 +86,7 @@ def test_features_and_prompts_round_trip(tmp_path):
 def test_writers_refuse_what_the_contract_does_not_say(points, tmp_path):
     wide = Clouds(points.splits["test"].points.astype("f8"), points.splits["test"].labels)
     with pytest.raises(InputError, match=r"test/points is float64 \[3, 5, 3\], expected float32 \[any, any, 3\]"):
-        write_points(tmp_path / "p.h5", Points(CLASSES, "y", {"test": wide}))
+        write_points(tmp_path / "p.h5", PointCloudDataset(CLASSES, "y", {"test": wide}))
     with pytest.raises(InputError, match="test/features has norms"):
         write_features(
             tmp_path / "f.h5", {"test": (np.ones((1, 1, 4), "f4"), np.array([0]))}, classes=CLASSES, logit_scale=1.0

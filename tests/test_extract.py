@@ -14,9 +14,9 @@ from stages import embed, extract
 from stages.artifacts.depth import new_depth, open_depth
 from stages.artifacts.features import read_features
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, Points, write_points
+from stages.artifacts.points import Clouds, PointCloudDataset, write_points
 from stages.artifacts.prompts import read_prompts
-from stages.artifacts.sentences import Wording, write_sentences
+from stages.artifacts.sentences import SentenceTable, write_sentences
 from stages.backbones.clip import ClipModel
 from stages.backbones.loading import build, load_backbone, register
 from stages.config.params import load_params as load_settings
@@ -61,14 +61,14 @@ def place(tmp_path, monkeypatch):
     sets = [(name, number, label) for name in ("llm_four", "llm_1200") for number, label in enumerate(CLASSES)]
     written, numbers, labels = zip(*sets, strict=True)
     texts = tuple(f"a {label} as {name} has it" for name, _, label in sets)
-    wording = Wording(written, np.array(numbers), labels, ("",) * len(sets), texts)
+    wording = SentenceTable(written, np.array(numbers), labels, ("",) * len(sets), texts)
     write_sentences(Paths().sentences("blobs"), wording)
     Path("weights").mkdir()
     Path("weights/mine.json").write_text(json.dumps(TINY))
     torch.manual_seed(0)
     save_file(build(register(Path("weights/mine.json"))).state_dict(), "weights/mine.safetensors")
     points = {"test": Clouds(np.ones((2, 4, 3), "f4"), np.arange(2))}
-    write_points(Paths().points("blobs"), Points(CLASSES, "y", points))
+    write_points(Paths().points("blobs"), PointCloudDataset(CLASSES, "y", points))
     return tmp_path
 
 
@@ -83,7 +83,7 @@ def test_a_backbone_is_added_by_one_entry(place):
     for split, maps in depth.items():
         found = read_features(Paths().features("blobs", "mine"), split)
         assert found.classes == CLASSES
-        np.testing.assert_allclose(found.features, mine().encode_depth(maps, batch_size=7), atol=1e-6)
+        np.testing.assert_allclose(found.values, mine().encode_depth(maps, batch_size=7), atol=1e-6)
         np.testing.assert_array_equal(found.labels, np.arange(len(maps)) % len(CLASSES))
     prompts = read_prompts(Paths().prompts("blobs", "mine"))
     assert prompts.features.shape == (len(prompts.texts), TINY["embed_dim"])

@@ -14,7 +14,7 @@ from llm_server import LanguageModel
 
 from stages import generate
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, Points, write_points
+from stages.artifacts.points import Clouds, PointCloudDataset, write_points
 from stages.artifacts.record import Record
 from stages.artifacts.scenes import Scene, Scenes, write_scenes
 from stages.artifacts.sentences import read_sentences
@@ -67,7 +67,7 @@ def points(*classes, part_names=None):
     cloud = np.zeros((len(classes), 4, 3), np.float32)
     parts = None if part_names is None else np.zeros((len(classes), 4), np.int64)
     clouds = Clouds(cloud, np.arange(len(classes)), parts)
-    write_points(Paths().points("toy"), Points(classes, "y", {"train": clouds}, part_names))
+    write_points(Paths().points("toy"), PointCloudDataset(classes, "y", {"train": clouds}, part_names))
 
 
 def written():

@@ -10,7 +10,7 @@ import pytest
 
 from stages.artifacts.files import write_json
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, Points, write_points
+from stages.artifacts.points import Clouds, PointCloudDataset, write_points
 from stages.commands import archive_fewshot
 from stages.config.params import load_params
 from stages.core.errors import InputError
@@ -172,7 +172,7 @@ def test_a_kept_run_replaces_the_earlier_one_and_leaves_the_others(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     path, one = Paths().experiments("few_shot"), {"top1_std": 0.5, "top1_low": 40, "top1_high": 60}
     cloud = Clouds(np.zeros((2, 3, 3), "f4"), np.zeros(2, "i8"))
-    points = Points(("a",), "y", {"train": cloud, "test": cloud})
+    points = PointCloudDataset(("a",), "y", {"train": cloud, "test": cloud})
     for dataset in ("mine", "other"):
         write_points(Paths().points(dataset), points)
         write_json(Paths().metrics(dataset, "small"), {"samples": 2})

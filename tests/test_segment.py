@@ -11,9 +11,9 @@ from stages import download, patches, segment
 from stages.artifacts.files import read_json
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, Points, open_points, write_points
+from stages.artifacts.points import Clouds, PointCloudDataset, open_points, write_points
 from stages.artifacts.segments import read_segments
-from stages.artifacts.sentences import Wording, write_sentences
+from stages.artifacts.sentences import SentenceTable, write_sentences
 from stages.backbones.clip import ClipModel
 from stages.bundled.procedural_parts import labelled_shape
 from stages.core.errors import InputError
@@ -61,7 +61,7 @@ def toy(shapes=2, points=300):
         made = [labelled_shape(category, points=points, rng=rng) for category in CATEGORIES for _ in range(shapes)]
         clouds, parts = map(np.stack, zip(*made, strict=True))
         splits[split] = Clouds(clouds, np.repeat([0, 1], shapes), parts)
-    return Points(CATEGORIES, "y", splits, tuple(PARTS[category] for category in CATEGORIES))
+    return PointCloudDataset(CATEGORIES, "y", splits, tuple(PARTS[category] for category in CATEGORIES))
 
 
 def new_sentences(dataset, categories):
@@ -74,7 +74,7 @@ def new_sentences(dataset, categories):
         for start in ("here is", "it shows")
     ]
     sets, labels, names, parts, texts = zip(*rows, strict=True)
-    wording = Wording(sets, np.array(labels), names, parts, texts)
+    wording = SentenceTable(sets, np.array(labels), names, parts, texts)
     write_sentences(Paths().sentences(dataset), wording)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from stages.artifacts.files import complete_file
 
 
-class Unfinished:
+class CheckpointDir:
     """Documents of training that is not over, by name, for the inputs of one `fingerprint`; others' are removed."""
 
     def __init__(self, folder: Path, fingerprint: str):
@@ -16,9 +16,9 @@ class Unfinished:
             if other != self._folder:
                 shutil.rmtree(other)
 
-    def place(self, name: str) -> "Place":
+    def place(self, name: str) -> "CheckpointFile":
         """The place of one document."""
-        return Place(self._folder / f"{name}.pt")
+        return CheckpointFile(self._folder / f"{name}.pt")
 
     def remove(self) -> None:
         """Remove everything: training is over."""
@@ -26,7 +26,7 @@ class Unfinished:
 
 
 @dataclass(frozen=True)
-class Place:
+class CheckpointFile:
     """Where one document lies as bytes."""
 
     path: Path

@@ -14,7 +14,7 @@ from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, stored_
 class Features:
     """One split's image features f4 [N, V, D] of unit norm, labels i8 [N], class names [C] and CLIP's logit scale."""
 
-    features: np.ndarray
+    values: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
     logit_scale: float

@@ -56,7 +56,7 @@ def read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
+        raise InputError(f"{path}: not JSON ({error})") from error
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def complete_file(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({' '.join((error.strerror or str(error)).split())})") from None
+        raise InputError(f"{path}: cannot be written ({' '.join((error.strerror or str(error)).split())})") from error
     finally:
         if os.access(path.parent, os.W_OK):
             temporary.unlink(missing_ok=True)

@@ -52,7 +52,7 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path)
     except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({error})") from None
+        raise InputError(f"{path}: not a readable HDF5 file ({error})") from error
     with file:
         if file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: attribute format is {file.attrs.get('format')}, expected {FORMAT}")
@@ -86,7 +86,7 @@ def read_rows(path: Path, group: h5py.Group, key: str, rows: slice | tuple) -> n
     try:
         return group[key][rows]
     except OSError as error:
-        raise InputError(f"{path}: {group.name}/{key} is damaged ({error})") from None
+        raise InputError(f"{path}: {group.name}/{key} is damaged ({error})") from error
 
 
 def read_array(path: Path, group: h5py.Group, key: str, dtype: str, shape: tuple | None = None) -> np.ndarray:

@@ -31,7 +31,7 @@ def read_parquet(path: Path, columns: tuple[str, ...]) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from error
     if tuple(table.column_names) != columns:
         raise InputError(f"{path}: columns {table.column_names}, expected {list(columns)}")
     return table

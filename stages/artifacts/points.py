@@ -27,7 +27,7 @@ class Clouds:
 
 
 @dataclass(frozen=True)
-class Points:
+class PointCloudDataset:
     """A dataset: class names [C], the axis that points up, its splits by name, part names [C][K] where it has parts."""
 
     classes: tuple[str, ...]
@@ -36,7 +36,7 @@ class Points:
     part_names: tuple[tuple[str, ...], ...] | None = None
 
 
-def write_points(path: Path, points: Points) -> None:
+def write_points(path: Path, points: PointCloudDataset) -> None:
     """Write `points` to HDF5."""
     parts = {} if points.part_names is None else {"part_names": points.part_names}
     with new_h5(path, classes=points.classes, up_axis=points.up_axis, **parts) as file:

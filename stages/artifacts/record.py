@@ -76,6 +76,6 @@ def _read_answers(path: Path, *, may_be_cut: bool = False) -> dict[str, dict]:
         try:
             answer = json.loads(line)
             answers[answer["key"]] = answer
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: line {number}: expected one JSON object with a key") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: line {number}: expected one JSON object with a key") from error
     return answers

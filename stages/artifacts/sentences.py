@@ -12,7 +12,7 @@ SENTENCE_COLUMNS = ("set", "class", "class_name", "part", "text")
 
 
 @dataclass(frozen=True)
-class Wording:
+class SentenceTable:
     """Sentences [T] of all prompt sets: class index i8 and name, part ("" for the whole object), set and text."""
 
     sets: tuple[str, ...]
@@ -33,14 +33,14 @@ class Wording:
         return texts
 
 
-def write_sentences(path: Path, wording: Wording) -> None:
+def write_sentences(path: Path, wording: SentenceTable) -> None:
     """Write `wording` to Parquet."""
     columns = (list(wording.sets), wording.classes, list(wording.class_names), list(wording.parts), list(wording.texts))
     write_parquet(path, dict(zip(SENTENCE_COLUMNS, columns, strict=True)))
 
 
-def read_sentences(path: Path) -> Wording:
+def read_sentences(path: Path) -> SentenceTable:
     """Read what `write_sentences` wrote."""
     table = read_parquet(path, SENTENCE_COLUMNS)
     texts = {name: tuple(table[name].to_pylist()) for name in ("set", "class_name", "part", "text")}
-    return Wording(texts["set"], table["class"].to_numpy(), texts["class_name"], texts["part"], texts["text"])
+    return SentenceTable(texts["set"], table["class"].to_numpy(), texts["class_name"], texts["part"], texts["text"])

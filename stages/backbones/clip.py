@@ -72,7 +72,7 @@ class ClipModel:
         try:
             return patch_grid(self._model.visual, resolution or self.resolution)
         except InputError as error:
-            raise InputError(f"params.yaml: backbone.{self.name}: {error}") from None
+            raise InputError(f"params.yaml: backbone.{self.name}: {error}") from error
 
     def encode_depth(self, depth: np.ndarray, *, batch_size: int) -> np.ndarray:
         """Features f4 [N, V, D] of depth maps f4 [N, V, R, R] in 0..1, `batch_size` maps at a time."""

@@ -40,7 +40,7 @@ def load_backbone(
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {_one_line(error)}"
-        ) from None
+        ) from error
     return ClipModel(
         model,
         _tokenizer(name, architecture),
@@ -98,7 +98,7 @@ def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch
             f"params.yaml: backbone.{name}: {file} of {place} is not cached and does not download; "
             f"put it at data/raw/{name}{Path(file).suffix} and that path in backbone.{name}.pretrained "
             f"({_one_line(error)})"
-        ) from None
+        ) from error
     return open_clip.create_model(architecture, pretrained=entry.pretrained, precision=entry.precision)
 
 
@@ -137,7 +137,7 @@ def _tokenizer(name: str, architecture: str) -> Callable[[Sequence[str]], torch.
         except (ImportError, OSError, HfHubHTTPError) as error:
             raise InputError(
                 f"params.yaml: backbone.{name}: the tokenizer of '{architecture}' does not load: {_one_line(error)}"
-            ) from None
+            ) from error
 
     return lambda texts: tokenizer()(texts)
 

@@ -54,7 +54,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+        raise InputError(f"{path}: not a readable safetensors file ({error})") from error
     if ROWS not in state:
         return state
     rows = state.pop(ROWS)
@@ -78,10 +78,10 @@ def _read_torchscript(path: Path) -> dict[str, torch.Tensor]:
 def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise InputError(
             f"{path}: not a checkpoint of tensors alone (torch.save of a state dict), or damaged"
-        ) from None
+        ) from error
     state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path}: not a state dict, expected tensors by name, or such a dict as 'state_dict'")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds, Points
+from stages.artifacts.points import Clouds, PointCloudDataset
 from stages.bundled import procedural
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
@@ -33,14 +33,14 @@ SPLITS = ("train", "val", "test")
 Description = dict[str, int | dict[str, int]]
 
 
-def read(path: Path, entry: Dataset) -> Points:
+def read(path: Path, entry: Dataset) -> PointCloudDataset:
     """All shapes of the description at `path`; the same description gives the same shapes."""
     described = _description(path)
     splits = {
         split: _generate(described["seed"], number, count=described["splits"][split], points=described["points"])
         for number, split in enumerate(SPLITS)
     }
-    return Points(tuple(PARTS), entry.up_axis, splits, tuple(PARTS.values()))
+    return PointCloudDataset(tuple(PARTS), entry.up_axis, splits, tuple(PARTS.values()))
 
 
 def labelled_shape(category: str, *, points: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +67,7 @@ def _description(path: Path) -> Description:
         described = json.loads(path.read_text())
         whole = [described["seed"], described["points"], *(described["splits"][split] for split in SPLITS)]
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(f"{path}: no description of procedural parts ({type(error).__name__}: {error})") from None
+        raise InputError(f"{path}: no description of procedural parts ({type(error).__name__}: {error})") from error
     if not all(isinstance(number, int) and number > 0 for number in whole):
         raise InputError(f"{path}: seed, points and splits {', '.join(SPLITS)}: expected whole numbers above 0")
     return described

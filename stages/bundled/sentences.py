@@ -77,11 +77,11 @@ def load_facts(text: str, *, source: str) -> Facts:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
     try:
         classes = TypeAdapter(dict[str, ClassFacts]).validate_json(to_json(document))
     except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from None
+        raise InputError(f"{source}: {first_problem(error)}") from error
     for name, facts in classes.items():
         if not (facts.called.startswith(("a ", "an ")) and facts.called.endswith(f" {name}")):
             raise InputError(f"{source}: {name}.called: expected an article and then the name, got '{facts.called}'")

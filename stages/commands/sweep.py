@@ -78,7 +78,7 @@ def _metrics(experiment: str, path: Path) -> dict:
     try:
         return dvc.api.metrics_show(str(path), rev=experiment)
     except DvcException as error:
-        raise InputError(f"{path}: no metrics in experiment {experiment} ({error})") from None
+        raise InputError(f"{path}: no metrics in experiment {experiment} ({error})") from error
 
 
 if __name__ == "__main__":

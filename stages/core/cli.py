@@ -2,35 +2,45 @@
 
 import argparse
 import inspect
+import os
 import sys
 from collections.abc import Callable
 
 from stages.core.errors import InputError
 
+TRACEBACK_VARIABLE = "STAGES_TRACEBACK"
+NOT_OPTIONS = ("params", "root")  # arguments of a `main` that only Python code gives
+
 
 def run_stage(main: Callable[..., None]) -> None:
-    """Call `main` with the command line's arguments; on bad input print one line and exit with 1.
+    """Call `main` with the command line's arguments: positional parameters, and a flag for each keyword.
 
-    A keyword-only parameter of `main` is a flag: `dry_run` is set by `--dry-run`.
+    The help text is the first paragraph of main's docstring.
     """
-    parameters = inspect.signature(main).parameters.values()
-    flags = {f"--{one.name.replace('_', '-')}": one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
-    expected = [f"<{one.name}>" for one in parameters if one.kind is not one.KEYWORD_ONLY]
-    given = {flags[word]: True for word in sys.argv[1:] if word in flags}
-    arguments = [word for word in sys.argv[1:] if word not in flags]
-    if len(arguments) != len(expected):
-        names = " ".join([*expected, *(f"[{flag}]" for flag in flags)]) or "none"
-        sys.exit(f"error: {sys.argv[0]}: {len(arguments)} arguments given, expected {names}")
-    try:
-        main(*arguments, **given)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    module = inspect.getmodule(main)
+    name = module.__spec__.name if module.__spec__ else module.__name__
+    parser = argparse.ArgumentParser(prog=f"python -m {name}", description=(main.__doc__ or "").partition("\n\n")[0])
+    for parameter in inspect.signature(main).parameters.values():
+        if parameter.name in NOT_OPTIONS:
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            parser.add_argument(f"--{parameter.name.replace('_', '-')}", action="store_true")
+        else:
+            parser.add_argument(parameter.name, help=f"name of the {parameter.name} in params.yaml")
+    run_command(main, parser)
 
 
 def run_command(main: Callable[..., None], parser: argparse.ArgumentParser) -> None:
-    """Call `main` with what `parser` makes of the command line; on bad input print one line and exit with 1."""
+    """Call `main` with what `parser` makes of the command line; on bad input print one line and exit with 1.
+
+    `--traceback`, or the environment variable STAGES_TRACEBACK, shows where in the code the error came from.
+    """
+    parser.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
     arguments = vars(parser.parse_args())
+    wanted = arguments.pop("traceback") or TRACEBACK_VARIABLE in os.environ
     try:
         main(**arguments)
     except InputError as error:
+        if wanted:
+            raise
         sys.exit(f"error: {error}")

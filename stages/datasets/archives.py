@@ -61,7 +61,7 @@ def unpack(archive: Path, folder: Path, *, limits: Limits = LIMITS) -> None:
             shutil.rmtree(folder)
         partial.rename(folder)
     except BROKEN as error:
-        raise InputError(f"{archive}: not a readable archive ({one_line(error)})") from None
+        raise InputError(f"{archive}: not a readable archive ({one_line(error)})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -120,11 +120,11 @@ def _download_hub(mirror: str, raw: RawFile, target: Path) -> None:
     try:
         got = hf_hub_download(repository, file, repo_type="dataset", local_dir=staging)
     except LocalEntryNotFoundError as error:
-        raise MirrorError(f"not reached ({one_line(error)})", lasting=True) from None  # the library has tried again
+        raise MirrorError(f"not reached ({one_line(error)})", lasting=True) from error  # the library has tried again
     except HfHubHTTPError as error:
-        raise MirrorError(one_line(error), lasting=error.response.status_code < 500) from None
+        raise MirrorError(one_line(error), lasting=error.response.status_code < 500) from error
     except Exception as error:  # what breaks in the middle of a transfer depends on the library's transport
-        raise MirrorError(one_line(error), lasting=isinstance(error, ValueError)) from None
+        raise MirrorError(one_line(error), lasting=isinstance(error, ValueError)) from error
     os.replace(got, _part_path(target))
     shutil.rmtree(staging)
     _check(_part_path(target), raw, lasting=True)
@@ -139,9 +139,9 @@ def _download(url: str, raw: RawFile, target: Path) -> None:
             with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
                 start = _receive(response, url, raw, part, start=start)
         except requests.RequestException as error:
-            raise MirrorError(one_line(error), lasting=False) from None
+            raise MirrorError(one_line(error), lasting=False) from error
         except OSError as error:
-            raise InputError(f"{part}: not written ({error})") from None
+            raise InputError(f"{part}: not written ({error})") from error
     _check(part, raw, lasting=start == 0)
 
 

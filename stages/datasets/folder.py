@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Points
+from stages.artifacts.points import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.layout import files_below, read_text, subfolders
@@ -19,7 +19,7 @@ COLUMNS = (["path", "label"], ["path", "label", "split"])
 Item = tuple[str | None, str, Path]  # split or None, class name, file
 
 
-def read(path: Path, entry: Dataset) -> Points:
+def read(path: Path, entry: Dataset) -> PointCloudDataset:
     """Objects of `<class>/...` or `<split>/<class>/...` below a folder, or of a CSV of path, label and maybe split.
 
     A folder's objects come by class and name, a table's in its order; class names are sorted. Where there are no
@@ -36,7 +36,7 @@ def read(path: Path, entry: Dataset) -> Points:
             splits[split] = read_objects(files, labels, entry, source=path)
         elif split != "val":
             raise InputError(f"{path}: no object of the {split} split")
-    return Points(classes, entry.up_axis, splits)
+    return PointCloudDataset(classes, entry.up_axis, splits)
 
 
 def _folders(path: Path) -> list[Item]:

@@ -19,7 +19,7 @@ def open_raw(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path)
     except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({one_line(error)})") from None
+        raise InputError(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
     with file:
         yield file
 
@@ -32,7 +32,7 @@ def read_key(path: Path, group: h5py.Group, key: str, *, width: int | None = Non
     try:
         values = group[key][()]
     except (OSError, TypeError) as error:
-        raise InputError(f"{path}: {name} is damaged ({one_line(error)})") from None
+        raise InputError(f"{path}: {name} is damaged ({one_line(error)})") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
         raise InputError(f"{path}: {name} is {group[key].dtype}, expected an array of numbers")
     if width is not None and (values.ndim != 3 or values.shape[-1] != width):

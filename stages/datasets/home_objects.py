@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds, Points
+from stages.artifacts.points import Clouds, PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.hdf5 import checked_labels, checked_points, open_raw, read_key
 
 
-def read(path: Path, entry: Dataset) -> Points:
+def read(path: Path, entry: Dataset) -> PointCloudDataset:
     """Class names [C] and per split the clouds [N, 2048, 3], stored as 16-bit fixed point."""
     with open_raw(path) as file:
         if "classes" not in file.attrs:
             raise InputError(f"{path}: no attribute classes")
         classes = tuple(json.loads(file.attrs["classes"]))
         splits = {split: _read_split(path, file, split, len(classes)) for split in ("train", "test")}
-        return Points(classes, entry.up_axis, splits)
+        return PointCloudDataset(classes, entry.up_axis, splits)
 
 
 def _read_split(path: Path, file, split: str, classes: int) -> Clouds:

@@ -39,8 +39,8 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: no such file")
     try:
         return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file in UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8") from error
 
 
 def read_names(path: Path) -> tuple[str, ...]:

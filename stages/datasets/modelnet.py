@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.artifacts.points import Points
+from stages.artifacts.points import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.hdf5 import join_clouds, read_clouds
@@ -12,7 +12,7 @@ from stages.datasets.objects import read_objects
 SPLITS = ("train", "test")
 
 
-def read_hdf5(path: Path, entry: Dataset) -> Points:
+def read_hdf5(path: Path, entry: Dataset) -> PointCloudDataset:
     """Shards with `data` f4 [N, P, 3] and `label` u1 [N, 1], in the order of the list file and of their rows.
 
     `train_files.txt` and `test_files.txt` hold one shard a line, by the path it had at its makers'; only the name is
@@ -25,10 +25,10 @@ def read_hdf5(path: Path, entry: Dataset) -> Points:
         listing = folder / f"{split}_files.txt"
         shards = [read_clouds(folder / Path(line).name, classes=len(classes)) for line in read_names(listing)]
         splits[split] = join_clouds(shards, source=listing)
-    return Points(classes, entry.up_axis, splits)
+    return PointCloudDataset(classes, entry.up_axis, splits)
 
 
-def read_off(path: Path, entry: Dataset) -> Points:
+def read_off(path: Path, entry: Dataset) -> PointCloudDataset:
     """Meshes `<class>/<train or test>/<name>.off`, by class and name, each sampled by area with `entry.points`."""
     folders = _class_folders(path)
     classes = tuple(one.name for one in folders)
@@ -37,10 +37,10 @@ def read_off(path: Path, entry: Dataset) -> Points:
         found = [files_below(one / split, ".off") if (one / split).is_dir() else [] for one in folders]
         labels = [label for label, files in enumerate(found) for _ in files]
         splits[split] = read_objects([file for files in found for file in files], labels, entry, source=path)
-    return Points(classes, entry.up_axis, splits)
+    return PointCloudDataset(classes, entry.up_axis, splits)
 
 
-def read_text(path: Path, entry: Dataset) -> Points:
+def read_text(path: Path, entry: Dataset) -> PointCloudDataset:
     """`<class>/<name>.txt` of x, y, z and normals, in the order of `<variant>_train.txt` and `<variant>_test.txt`.
 
     `variant` is modelnet40, also when null, or modelnet10: both share a folder, and each has its list of class names.
@@ -55,7 +55,7 @@ def read_text(path: Path, entry: Dataset) -> Points:
         labels = [class_index(class_name, classes, source=str(listing)) for class_name, _ in names]
         files = [folder / class_name / f"{name}.txt" for class_name, name in names]
         splits[split] = read_objects(files, labels, entry, source=listing)
-    return Points(classes, entry.up_axis, splits)
+    return PointCloudDataset(classes, entry.up_axis, splits)
 
 
 def _class_folders(path: Path) -> list[Path]:

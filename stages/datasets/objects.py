@@ -72,7 +72,7 @@ def _read_geometry(path: Path) -> np.ndarray | trimesh.Trimesh:
     try:
         parts = trimesh.load_scene(path, process=False, **options).dump()
     except Exception as error:  # a parser may stumble over a damaged file in any way
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({one_line(error)})") from None
+        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({one_line(error)})") from error
     solid = [part for part in parts if len(getattr(part, "faces", ()))]
     vertices = [part.vertices for part in parts if hasattr(part, "vertices")]
     if not vertices:
@@ -107,7 +107,7 @@ def _read_text(path: Path) -> np.ndarray:
     try:
         return np.loadtxt(io.StringIO("\n".join(lines)), ndmin=2)
     except ValueError as error:
-        raise InputError(f"{path}: expected numbers, x y z a line ({one_line(error)})") from None
+        raise InputError(f"{path}: expected numbers, x y z a line ({one_line(error)})") from error
 
 
 def _read_array(path: Path) -> np.ndarray:
@@ -119,7 +119,7 @@ def _read_array(path: Path) -> np.ndarray:
         loaded = np.load(path, allow_pickle=False)
         return loaded if isinstance(loaded, np.ndarray) else _named_array(loaded)
     except Exception as error:  # a damaged header is read as Python's text and may fail in any way
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({one_line(error)})") from None
+        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({one_line(error)})") from error
 
 
 def _named_array(loaded: np.lib.npyio.NpzFile) -> np.ndarray:

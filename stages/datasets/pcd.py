@@ -17,7 +17,7 @@ def read(path: Path) -> np.ndarray:
         count, dtype = int(header["POINTS"][0]), _dtype(header)
         values = _rows(path, header["DATA"][0], body, dtype)
     except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a readable pcd file ({one_line(error)})") from None
+        raise InputError(f"{path}: not a readable pcd file ({one_line(error)})") from error
     if len(values) != count:
         raise InputError(f"{path}: holds {len(values)} points, its header says {count}")
     return values

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.artifacts.points import Points
+from stages.artifacts.points import PointCloudDataset
 from stages.artifacts.scenes import Scenes
 from stages.bundled import procedural_parts, rooms
 from stages.config.dataset import Dataset
@@ -26,7 +26,7 @@ READERS = {
 }
 
 
-def read(name: str, entry: Dataset, *, root: Path = Path()) -> Points | Scenes:
+def read(name: str, entry: Dataset, *, root: Path = Path()) -> PointCloudDataset | Scenes:
     """Read dataset `name`, downloaded if it must be; InputError when it is missing, damaged or not what `entry` says.
 
 
@@ -53,21 +53,21 @@ def read(name: str, entry: Dataset, *, root: Path = Path()) -> Points | Scenes:
     return dataset
 
 
-def unlike_published(dataset: Points | Scenes, entry: Dataset) -> str | None:
+def unlike_published(dataset: PointCloudDataset | Scenes, entry: Dataset) -> str | None:
     """How the samples of the splits, or the points of a cloud, differ from the entry's; None when they do not."""
     found = _sizes(dataset)
     if entry.splits is not None and entry.splits != found:
         return f"splits {_listed(found)}, published are {_listed(entry.splits)}"
-    if entry.points is not None and isinstance(dataset, Points):
+    if entry.points is not None and isinstance(dataset, PointCloudDataset):
         points = {clouds.points.shape[1] for clouds in dataset.splits.values()}
         if points != {entry.points}:
             return f"clouds of {', '.join(map(str, sorted(points)))} points, published are {entry.points}"
     return None
 
 
-def _sizes(dataset: Points | Scenes) -> dict[str, int]:
+def _sizes(dataset: PointCloudDataset | Scenes) -> dict[str, int]:
     return {
-        split: len(samples.points if isinstance(dataset, Points) else samples)
+        split: len(samples.points if isinstance(dataset, PointCloudDataset) else samples)
         for split, samples in dataset.splits.items()
     }
 

@@ -92,7 +92,7 @@ def _load(file: Path, *, width: int) -> np.ndarray:
     try:
         values = np.load(file)
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{file}: not a readable .npy file ({error})") from None
+        raise InputError(f"{file}: not a readable .npy file ({error})") from error
     if values.ndim != 2 or values.shape[1] < width:
         raise InputError(f"{file}: shape {list(values.shape)}, expected [N, {width} or more]")
     return values
@@ -132,8 +132,8 @@ def _nyu40_ids(file: Path) -> dict[str, int]:
         rows = list(csv.DictReader(lines, delimiter="\t"))
     try:
         return {row["raw_category"]: int(row["nyu40id"]) for row in rows}
-    except (KeyError, ValueError, TypeError):
-        raise InputError(f"{file}: expected the columns raw_category and nyu40id (a number)") from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{file}: expected the columns raw_category and nyu40id (a number)") from error
 
 
 def _read_raw(folder: Path, ids: dict[str, int]) -> Scene:
@@ -163,7 +163,7 @@ def _vertices(file: Path) -> np.ndarray:
     try:
         loaded = trimesh.load(file, process=False)
     except (ValueError, IndexError, KeyError, OSError) as error:
-        raise InputError(f"{file}: not a readable PLY file ({error})") from None
+        raise InputError(f"{file}: not a readable PLY file ({error})") from error
     vertices = np.asarray(getattr(loaded, "vertices", ()), float)
     if not len(vertices):
         raise InputError(f"{file}: no points")
@@ -176,8 +176,8 @@ def _alignment(file: Path) -> np.ndarray:
     numbers = next((line.split("=")[1].split() for line in lines if line.startswith("axisAlignment")), ())
     try:
         return np.array(numbers, float).reshape(4, 4)
-    except ValueError:
-        raise InputError(f"{file}: expected a line 'axisAlignment = ' with 16 numbers") from None
+    except ValueError as error:
+        raise InputError(f"{file}: expected a line 'axisAlignment = ' with 16 numbers") from error
 
 
 def _json(file: Path, key: str):
@@ -185,5 +185,5 @@ def _json(file: Path, key: str):
         raise InputError(f"{file}: no such file")
     try:
         return json.loads(file.read_text())[key]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{file}: expected JSON with the key {key}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: expected JSON with the key {key}") from error

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.artifacts.points import Points
+from stages.artifacts.points import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.hdf5 import read_clouds
@@ -19,7 +19,7 @@ VARIANTS = {  # of the paper: folder and end of the file names
 }
 
 
-def read(path: Path, entry: Dataset) -> Points:
+def read(path: Path, entry: Dataset) -> PointCloudDataset:
     """`entry.variant` of the 15 classes: `training_...` and `test_...` of its folder, rows in the files' order."""
     if entry.variant not in VARIANTS:
         raise InputError(
@@ -29,4 +29,4 @@ def read(path: Path, entry: Dataset) -> Points:
     folder = find_folder(path, name) / name
     files = {"train": folder / f"training_{end}", "test": folder / f"test_{end}"}
     splits = {split: read_clouds(file, classes=len(CLASSES)) for split, file in files.items()}
-    return Points(CLASSES, entry.up_axis, splits)
+    return PointCloudDataset(CLASSES, entry.up_axis, splits)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds, Points
+from stages.artifacts.points import Clouds, PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.hdf5 import join_clouds, open_raw, read_clouds, read_key
@@ -44,7 +44,7 @@ SYNSETS = (  # the text layout's folders, one a category
 SPLITS = ("train", "val", "test")
 
 
-def read_hdf5(path: Path, entry: Dataset) -> Points:
+def read_hdf5(path: Path, entry: Dataset) -> PointCloudDataset:
     """Shards with `data` f4 [N, P, 3], `label` [N, 1] and `pid` [N, P], in the order of `<split>_hdf5_file_list.txt`.
 
     Without list files every `ply_data_<split><number>.h5` is read, by number; val may be missing, train and test not.
@@ -57,10 +57,10 @@ def read_hdf5(path: Path, entry: Dataset) -> Points:
             splits[split] = join_clouds(shards, source=folder)
         elif split != "val":
             raise InputError(f"{folder}: no ply_data_{split}<number>.h5")
-    return Points(CLASSES, entry.up_axis, splits, PART_NAMES)
+    return PointCloudDataset(CLASSES, entry.up_axis, splits, PART_NAMES)
 
 
-def read_text(path: Path, entry: Dataset) -> Points:
+def read_text(path: Path, entry: Dataset) -> PointCloudDataset:
     """`<synset>/<shape>.txt` of x, y, z, normal and part, in the order of `train_test_split/shuffled_..._list.json`.
 
     The clouds have about 2,000 to 3,000 points: each is brought to `entry.points`.
@@ -74,7 +74,7 @@ def read_text(path: Path, entry: Dataset) -> Points:
         shapes = [_read_shape(folder, line, entry.points, source=listing) for line in _listed(listing)]
         labels, points, parts = zip(*shapes, strict=True)
         splits[split] = Clouds(np.stack(points), np.array(labels), np.stack(parts))
-    return Points(CLASSES, entry.up_axis, splits, PART_NAMES)
+    return PointCloudDataset(CLASSES, entry.up_axis, splits, PART_NAMES)
 
 
 def local_parts(path: Path, numbers: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def _listed(path: Path) -> list[str]:
     try:
         lines = json.loads(read_file(path))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from None
+        raise InputError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
         raise InputError(f"{path}: expected a list of shape_data/<synset>/<shape>")
     return lines

@@ -48,7 +48,7 @@ class Sentences:
 def label_free(test: Features, sentences: Sentences, config: Search) -> dict:
     """Chosen on the evaluated split without any label."""
     found = choose_label_free(
-        test.features, candidates=sentences.candidates, logit_scale=test.logit_scale, keep=config.keep
+        test.values, candidates=sentences.candidates, logit_scale=test.logit_scale, keep=config.keep
     )
     ids = [sentences.candidates.of_class(c)[kept].tolist() for c, kept in enumerate(found.kept)]
     return _document("test", "none", ids, found.view_weights)
@@ -58,7 +58,7 @@ def search_train(train: Features, sentences: Sentences, config: Search) -> dict:
     """The honest search: what held-out folds of the train split confirm, then view weights on that split."""
     weights = _equal_weights(train)
     found = search_cross_fitted(
-        train.features,
+        train.values,
         train.labels,
         candidates=sentences.candidates,
         initial=sentences.initial,
@@ -72,7 +72,7 @@ def search_train(train: Features, sentences: Sentences, config: Search) -> dict:
     text = found.found.text
     if config.view_search != "none" and config.objective != "negative_log_likelihood":
         weights = coordinate_view_weights(
-            train.features, train.labels, text=text, start=weights, objective=config.objective, seed=config.seed
+            train.values, train.labels, text=text, start=weights, objective=config.objective, seed=config.seed
         ).weights
     held_out = {"start": found.held_out_start, "correct": found.held_out_correct, "samples": len(train.labels)}
     trace = [list(step) for step in found.found.trace]
@@ -82,7 +82,7 @@ def search_train(train: Features, sentences: Sentences, config: Search) -> dict:
 def search_test(test: Features, sentences: Sentences, config: Search) -> dict:
     """The published search, an oracle: it sees the labels of the split that is evaluated."""
     found = search(
-        test.features,
+        test.values,
         test.labels,
         candidates=sentences.candidates,
         initial=sentences.initial,
@@ -99,7 +99,7 @@ def search_test(test: Features, sentences: Sentences, config: Search) -> dict:
 
 
 def _equal_weights(features: Features) -> np.ndarray:
-    views = features.features.shape[1]
+    views = features.values.shape[1]
     return np.full(views, 1 / views, np.float32)
 
 

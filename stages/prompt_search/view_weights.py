@@ -4,7 +4,6 @@ N samples, V views, D embedding, C classes, F free views, L levels a free view. 
 of its scores is largest for its label; a tie goes to the lower class index.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from stages.core.errors import InputError
+from stages.core.threads import available_cores
 from stages.prompt_search.candidates import check_labels, check_view_weights, unit_text, view_similarity
 from stages.prompt_search.greedy import MARGIN, sample_shares
 
@@ -128,7 +128,7 @@ def coordinate_view_weights(
     climb = _Climb(scores, labels, shares, upper=upper, rounds=rounds)
     generator = np.random.default_rng(seed)
     places = [start] + [generator.uniform(0, upper, len(scores)).astype(np.float32) for _ in range(restarts)]
-    with ThreadPoolExecutor(threads or _cores()) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         ends = list(pool.map(climb.run, places))
     weights = max(ends, key=climb.value)  # the first of equals
     return CoordinateChoice(
@@ -194,13 +194,9 @@ class _Climb:
 
 def _over_threads(work: Callable[[int, int], np.ndarray], *, threads: int | None) -> np.ndarray:
     """Sum of work(first, step) over as many threads as there are cores; each does every step-th sample."""
-    threads = threads or _cores()
+    threads = threads or available_cores()
     with ThreadPoolExecutor(threads) as pool:
         return sum(pool.map(lambda first: work(first, threads), range(threads)))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _count_right(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> int:

@@ -94,9 +94,9 @@ def parse_published(text: str, *, source: str) -> Published:
     try:
         published = TypeAdapter(Published).validate_json(to_json(yaml.safe_load(text)))
     except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from None
+        raise InputError(f"{source}: {first_problem(error)}") from error
     lists = (getattr(published, name) for name in Published.__dataclass_fields__ if name != "sources")
     unknown = {entry.source for entries in lists for entry in entries} - set(published.sources)
     if unknown:

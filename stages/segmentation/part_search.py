@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit
 
 from stages.core.errors import InputError
+from stages.core.threads import map_in_threads
 from stages.prompt_search.candidates import Candidates, check_view_weights, unit_text
 from stages.segmentation.scores import score
-from stages.segmentation.shapes import Shapes, in_threads
+from stages.segmentation.shapes import Shapes
 
 Objective = Literal["iou", "accuracy"]
 MEMORY = 2 * 2**30  # bytes of point features that are kept; beyond it they are worked out again
@@ -132,7 +133,7 @@ def _evaluate(
         taken = _count_taken(features(n) @ sentences.T, low[n], cells, parts * parts)
         return _values(taken.reshape(parts, parts, -1), shapes.truth[n], rival[n], part, objective)
 
-    return np.mean(in_threads(of_shape, len(shapes)), axis=0)
+    return np.mean(map_in_threads(of_shape, len(shapes)), axis=0)
 
 
 def _values(taken: np.ndarray, truth: np.ndarray, rival: np.ndarray, part: int, objective: Objective) -> np.ndarray:

@@ -3,9 +3,6 @@
 N shapes, P points, V views, G x G patches of a view, D embedding, K parts, n points that are averaged.
 """
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -14,6 +11,7 @@ import numpy as np
 from stages.artifacts.patches import PatchFeatures
 from stages.artifacts.points import Clouds
 from stages.core.errors import InputError
+from stages.core.threads import map_in_threads
 from stages.segmentation.back_projection import (
     back_project,
     back_project_views,
@@ -75,7 +73,7 @@ class Shapes:
         right = reading.mode == "correct"
         visible = patches.visible if right else patches.visible_released
         pixels = patches.pixels if right else patches.pixels[..., ::-1]
-        sources = in_threads(lambda n: _sources(clouds.points[n], visible[n], reading), shapes)
+        sources = map_in_threads(lambda n: _sources(clouds.points[n], visible[n], reading), shapes)
         return cls(patches.features, pixels, visible, np.stack(sources), clouds.parts, parts, patches.map_size, reading)
 
     def __len__(self) -> int:
@@ -103,7 +101,7 @@ class Shapes:
 
     def logits(self, text: np.ndarray, *, view_weights: np.ndarray) -> np.ndarray:
         """Cosines f4 [N, P, K] with `text` [K, D], summed over views with `view_weights` [V]."""
-        found = in_threads(lambda n: self._to_points(n, self._patches(n) @ text.T, view_weights), len(self))
+        found = map_in_threads(lambda n: self._to_points(n, self._patches(n) @ text.T, view_weights), len(self))
         return np.stack(found)
 
     def view_logits(self, text: np.ndarray) -> np.ndarray:
@@ -115,7 +113,7 @@ class Shapes:
             by_view = back_project_views(smoothed, **where)
             return np.stack([self._mean_of_sources(n, values) for values in by_view])
 
-        return np.stack(in_threads(of_shape, len(self)), axis=1)
+        return np.stack(map_in_threads(of_shape, len(self)), axis=1)
 
     def predict(self, text: np.ndarray, *, view_weights: np.ndarray) -> np.ndarray:
         """Parts i8 [N, P]: the largest logit, a tie to the lowest part."""
@@ -160,9 +158,3 @@ def check_parts(clouds: Clouds, *, parts: tuple[str, ...], source: str) -> None:
 def _sources(points: np.ndarray, visible: np.ndarray, reading: Reading) -> np.ndarray:
     own = nearest_seen(points, visible) if reading.mode == "correct" else np.arange(len(points))
     return own[neighbours(points, count=reading.refine)] if reading.refine else own[:, None]
-
-
-def in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
-    """work(0) to work(count - 1) in order, over as many threads as there are cores."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return list(pool.map(work, range(count)))

@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 def classify(features: Features, classifier: Classifier) -> Outcome:
     """Logits and ranked classes of every sample; labels are not read."""
     logits = class_logits(
-        features.features, classifier.text, view_weights=classifier.view_weights, logit_scale=features.logit_scale
+        features.values, classifier.text, view_weights=classifier.view_weights, logit_scale=features.logit_scale
     )
     return Outcome(logits, *rank_classes(logits, top=RANKS))
 
@@ -54,13 +54,13 @@ def judge(outcomes: dict[str, Outcome], labels: np.ndarray, *, classes: int, eva
 
 def single_views(features: Features, text: np.ndarray) -> dict[str, float]:
     """Top-1 in percent of every view alone, by its number, with text features f4 [C, D]."""
-    views = np.eye(features.features.shape[1])
+    views = np.eye(features.values.shape[1])
     return {str(v): _top1(features, Classifier(text, alone)) for v, alone in enumerate(views)}
 
 
 def by_sentences(features: Features, prompts: Prompts, chosen: Sequence[Sequence[int]]) -> dict[str, float]:
     """Top-1 in percent with the first 1, 2, 4, ... and all of each class's prompts, by ids in `chosen` [C][...]."""
-    views = features.features.shape[1]
+    views = features.values.shape[1]
     equal, most = np.full(views, 1 / views), max(map(len, chosen))
     counts = [*itertools.takewhile(lambda count: count < most, (2**n for n in itertools.count())), most]
     return {

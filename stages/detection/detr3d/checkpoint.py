@@ -71,8 +71,8 @@ def _read(path: Path) -> tuple[State, Namespace]:
     try:
         with torch.serialization.safe_globals(RECORDED_SCORES):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
-        raise InputError(f"{path}: not a 3DETR checkpoint (torch.save of 'model' and 'args'), or damaged") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise InputError(f"{path}: not a 3DETR checkpoint (torch.save of 'model' and 'args'), or damaged") from error
     for key, kind in {"model": dict, "args": Namespace}.items():
         if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(key), kind):
             raise InputError(f"{path}: key '{key}' missing, expected a 3DETR checkpoint with a {kind.__name__} there")

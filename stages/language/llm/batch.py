@@ -35,7 +35,7 @@ async def ask_batch(
             batch = await server.patiently(partial(server.api.batches.retrieve, batch.id))
         lines = await _lines(server, batch.output_file_id)
     except Failed as problem:
-        raise InputError(f"{server.base_url}: {problem}; the next run goes on with the same batch") from None
+        raise InputError(f"{server.base_url}: {problem}; the next run goes on with the same batch") from problem
     for line in lines:
         answer = _answer(line, by_key, server)
         if answer is not None:

@@ -93,9 +93,9 @@ class Server:
             except (json.JSONDecodeError, UnicodeDecodeError, Unusable, *PASSING) as error:
                 last = error
                 if getattr(error, "code", None) == "insufficient_quota":
-                    raise self.problem(error) from None
+                    raise self.problem(error) from error
             except openai.APIError as error:
-                raise self.problem(error) from None
+                raise self.problem(error) from error
             if attempt + 1 < self._attempts:
                 await self.sleep(pause_after(last, attempt=attempt, now=datetime.now(UTC)))
         raise Failed(self.redacted(_one_line(last))) from None
@@ -208,7 +208,7 @@ async def check_model(server: Server, model: str, *, today: date, warn_days: int
     try:
         models = await server.patiently(listed)
     except Failed as problem:
-        raise InputError(f"{server.base_url}: models cannot be listed: {problem}") from None
+        raise InputError(f"{server.base_url}: models cannot be listed: {problem}") from problem
     ends = next((one.get("shutdown_date") for one in models if one.get("id") == model), None)
     if not ends:
         return None

@@ -51,9 +51,9 @@ def parse_family(text: str, *, source: str) -> Family:
     try:
         family = TypeAdapter(Family).validate_python(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from None
+        raise InputError(f"{source}: {first_problem(error)}") from error
     for kind, commands in (family.many.commands if family.many else {}).items():
         for command in commands:
             _check(command, kind, family, source=source, needs={kind, "count"})

@@ -56,7 +56,7 @@ def download(url: str) -> bytes:
         response = requests.get(url, timeout=SECONDS)
         response.raise_for_status()
     except requests.RequestException as error:
-        raise InputError(f"{url}: {' '.join(str(error).split())} (or set generate.corpora.folder)") from None
+        raise InputError(f"{url}: {' '.join(str(error).split())} (or set generate.corpora.folder)") from error
     return response.content
 
 
@@ -89,7 +89,7 @@ def read_literals(content: bytes, *, source: str) -> dict[str, object]:
     except (ValueError, SyntaxError, KeyError, AttributeError, TypeError) as error:
         raise InputError(
             f"{source}: expected assignments of Python literals ({' '.join(str(error).split())})"
-        ) from None
+        ) from error
     return values
 
 

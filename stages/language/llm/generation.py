@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.sentences import Wording
+from stages.artifacts.sentences import SentenceTable
 from stages.config.generate import Corpus, CorpusFile, Price
 from stages.core.errors import InputError
 from stages.language.llm.cleaning import Cleaned, clean
@@ -100,7 +100,7 @@ def imported(
     return Kept(sentences, figures)
 
 
-def wording(sentences: Sentences, classes: tuple[str, ...]) -> Wording:
+def wording(sentences: Sentences, classes: tuple[str, ...]) -> SentenceTable:
     """All sentences as the table that is stored."""
     rows = [
         (name, classes.index(subject.class_name), subject.class_name, subject.part, text)
@@ -109,7 +109,7 @@ def wording(sentences: Sentences, classes: tuple[str, ...]) -> Wording:
         for text in texts
     ]
     sets, indices, names, parts, texts = zip(*rows, strict=True) if rows else ((),) * 5
-    return Wording(sets, np.array(indices, np.int64), names, parts, texts)
+    return SentenceTable(sets, np.array(indices, np.int64), names, parts, texts)
 
 
 def _require_one(name: str, subject: Subject, cleaned: Cleaned) -> None:

@@ -1,0 +1,19 @@
+"""How many threads there are to use, and work shared out over them."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def available_cores() -> int:
+    """Cores that this process may use; where the system cannot tell (macOS, Windows), those of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
+    """work(0) to work(count - 1) in order, over as many threads as there are cores."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return list(pool.map(work, range(count)))
