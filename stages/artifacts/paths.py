@@ -50,6 +50,10 @@ class Paths:
         """Seconds each search took: the one artifact that differs from run to run."""
         return self.root / "reports/seconds" / dataset / f"{backbone}.json"
 
+    def weights_used(self, backbone: str) -> Path:
+        """Names or hashes of the files that `backbone` is loaded from."""
+        return self.root / "data/weights_used" / f"{backbone}.json"
+
     def predictions(self, dataset: str, backbone: str) -> Path:
         """Predicted classes of every evaluated sample."""
         return self.root / "data/predictions" / dataset / f"{backbone}.parquet"
