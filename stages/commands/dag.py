@@ -57,17 +57,21 @@ def module_of(command: str) -> Path:
     return Path(*command.split()[2].split(".")).with_suffix(".py")
 
 
-def reached_files(root: Path, module: Path) -> set[Path]:
-    """Every file of the project that importing `module` brings in, without itself and the packages' docstrings."""
+def reached_files(root: Path, module: Path, *, whole: bool = False) -> set[Path]:
+    """Every file of the project that importing `module` brings in; not the packages' docstrings.
+
+    Unless `whole`, the sections of params.yaml that are only loaded beside others are left out (see above). `module`
+    itself is in it where it reaches itself.
+    """
     reached, waiting = set(), [module]
     while waiting:
         file = waiting.pop()
         imported = imported_files(root, file)
-        if file == ALL_SECTIONS:
+        if file == ALL_SECTIONS and not whole:
             imported = {path for path in imported if path.parent != ALL_SECTIONS.parent or path.stem == "section"}
         waiting += imported - reached
         reached |= imported
-    return reached - {module}
+    return reached
 
 
 def imported_files(root: Path, file: Path) -> set[Path]:
