@@ -15,9 +15,8 @@ from openai.types.chat import ChatCompletionMessageParam
 from PIL import Image
 from pydantic import TypeAdapter
 
-from stages.artifacts.features import Features
-from stages.artifacts.prompts import Prompts
 from stages.artifacts.record import Record, open_record
+from stages.artifacts.types import Features, Prompts
 from stages.bundled.build_examples import example_maps
 from stages.config.params import load_params
 from stages.config.search import Search

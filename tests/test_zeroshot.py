@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
 from stages.zeroshot.classifier import class_features, class_logits, rank_classes
 from stages.zeroshot.metrics import bootstrap_interval, mean_class_accuracy, negative_log_likelihood, top_k_accuracy

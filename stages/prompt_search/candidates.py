@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
 
 EDGE = 64  # rows of a product come in multiples of this: see `similarity`

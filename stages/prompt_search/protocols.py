@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.artifacts.features import Features
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Features, Prompts
 from stages.config.search import Search
 from stages.prompt_search.alternating import search
 from stages.prompt_search.candidates import Candidates, candidates_of

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.features import Features
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
 from stages.zeroshot.metrics import (
