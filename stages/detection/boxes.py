@@ -103,9 +103,11 @@ def _oriented_ratios(boxes_a, boxes_b):
             one, other = boxes_a[a], boxes_b[b]
             top = min(one[2] + one[5] / 2, other[2] + other[5] / 2)
             bottom = max(one[2] - one[5] / 2, other[2] - other[5] / 2)
-            shared = max(0.0, top - bottom) * _shared_area(one, other)
+            volume_a, volume_b = np.prod(one[3:6]), np.prod(other[3:6])
+            # far from the origin the ends are rounded, and what lies between them may be more than either box
+            shared = min(max(0.0, top - bottom) * _shared_area(one, other), volume_a, volume_b)
             if shared > 0:
-                ratios[a, b] = shared / (np.prod(one[3:6]) + np.prod(other[3:6]) - shared)
+                ratios[a, b] = shared / (volume_a + volume_b - shared)
     return ratios
 
 
