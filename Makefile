@@ -2,7 +2,8 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed
-COMPILED := $(addprefix tests/,test_bounds.py test_projection.py test_detection_boxes.py test_search.py parity)
+COMPILED := $(addprefix tests/,test_bounds.py test_projection.py test_detection_boxes.py test_detection_detr3d.py \
+	test_search.py parity)
 
 .PHONY: repro test bounds lint sweeps benchmarks paper
 
@@ -16,7 +17,7 @@ test: $(INSTALLED)
 # The compiled loops once more with every index checked. Numba's cache does not tell checked code from unchecked:
 # it has a folder of its own.
 bounds: $(INSTALLED)
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.venv/bounds pytest -n 2 $(COMPILED)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.venv/bounds pytest -n 2 --dist loadfile -m 'not slow' $(COMPILED)
 
 lint: $(INSTALLED)
 	ruff check .

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -13,6 +14,7 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.datasets.hdf5 import checked_points
 from stages.datasets.objects import read_object
 from stages.datasets.precision import FAR, in_single, local_origin
 from stages.datasets.sampling import farthest_points
@@ -89,16 +91,17 @@ def test_any_cloud_is_a_map_or_one_line_in_many_rounds(points, projection):
 def check_raw(points: np.ndarray) -> None:
     """The loops themselves, without what `render` does first: whatever the numbers, no index leaves its array."""
     points, one = points.astype(np.float32), np.float32(1)
-    layout = voxels.layout(resolution=16, depth=8, window=(3, 5, 5), padding=(1, 2, 2), kernel=(3, 3, 3), xy_scale=0.5)
+    layout = voxels.layout(resolution=40, depth=8, window=(3, 5, 5), padding=(1, 2, 2), kernel=(3, 3, 3), xy_scale=0.5)
     cells, stored = np.empty((3, len(points)), np.int32), np.empty(len(points), np.float32)
     turns, half = np.eye(3, dtype=np.float32)[None], np.float32(0.5)
-    voxels.quantise(points, turns, np.full(3, 1.5, np.float32), 16, 8, half, one, cells, stored)
-    assert cells[:2].min() >= 1 and cells[:2].max() <= 14 and cells[2].min() >= 0 and cells[2].max() <= 7
+    voxels.quantise(points, turns, np.full(3, 1.5, np.float32), 40, 8, half, one, cells, stored)
+    assert cells[:2].min() >= 1 and cells[:2].max() <= 38 and cells[2].min() >= 0 and cells[2].max() <= 7
     assert stored.min() >= 1 and stored.max() <= 6
     grid, scratch = voxels.empty_grid(layout, layout.slices), voxels.empty_grid(layout, 1)
     voxels.densify(cells, stored, True, layout, grid, scratch)
-    perspective(points, turns, 16, half, cells, stored)
-    assert cells[:2].min() >= 1 and cells[:2].max() <= 14
+    assert grid.rows.min() >= 0 and grid.rows.max() <= layout.reached and np.isfinite(grid.values).all()
+    perspective(points, turns, 40, half, cells, stored)
+    assert cells[:2].min() >= 1 and cells[:2].max() <= 38
 
 
 wild = st.floats(width=32) | st.sampled_from((0.0, 3e38, -3e38, 1e-45))
@@ -225,6 +228,12 @@ def test_a_far_cloud_is_counted_from_its_centre():
     np.testing.assert_array_equal(local_origin(box + (FAR * 2, 0, 0)), [[FAR * 2 + 1, 0.5, 0.25]])
     np.testing.assert_array_equal(in_single(box * 2.0**-40), box / 2)
     np.testing.assert_array_equal(in_single(np.tile(UTM, (3, 1))), np.zeros((3, 3)))
+
+
+def test_a_stored_double_precision_dataset_keeps_its_shapes(surface):
+    stored = np.stack([surface, surface + ECEF])
+    maps = render(checked_points(Path("raw.h5"), stored, key="data"), CLASSIFICATION)
+    assert_same_but_for_rounding(maps[1], maps[0])
 
 
 # The other loops
