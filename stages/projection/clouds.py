@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.datasets.precision import in_single
+from stages.datasets.precision import ends, in_single
 from stages.errors import InputError
 
 # Columns and signs that turn the named axis up to y, as a rotation; y itself stays, as ModelNet's HDF5 files are fed.
@@ -49,7 +49,8 @@ def _coordinates(cloud: np.ndarray, *, where: str) -> np.ndarray:
     if not np.isfinite(coordinates).all():
         raise InputError(f"{where}: expected finite coordinates, found NaN or infinity")
     with np.errstate(over="ignore"):
-        extent = np.ptp(coordinates, axis=0).max()
+        low, high = ends(coordinates)
+        extent = (high - low).max()
     if not 1e-30 < extent < 1e30:
         raise InputError(f"{where}: expected points 1e-30 to 1e30 apart, found an extent of {extent:g}")
     return in_single(coordinates)
