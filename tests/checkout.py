@@ -131,8 +131,8 @@ def contents(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
     return {str(file.relative_to(root)): file.read_bytes() for file in seen}
 
 
-def new_checkout(root: Path) -> Checkout:
-    """The repository's files in an empty folder, with settings that make every stage small, committed to git."""
+def new_checkout(root: Path, *, tiny: bool = True) -> Checkout:
+    """The repository's files in an empty folder, committed to git; if `tiny`, with settings that make stages small."""
     for name in TOP:
         source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,8 @@ def new_checkout(root: Path) -> Checkout:
         else:
             shutil.copy(source, target)
     checkout = Checkout(root)
-    checkout.set_params(yaml.safe_load(TINY.read_text()))
+    if tiny:
+        checkout.set_params(yaml.safe_load(TINY.read_text()))
     checkout.run("git", "init", "-q")
     checkout.run("git", "config", "user.name", "tests")
     checkout.run("git", "config", "user.email", "tests@example.org")
