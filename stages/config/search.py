@@ -7,7 +7,7 @@ from stages.config.section import section
 
 @section
 class Search:
-    """Which sentences may stand for a class, and how they and the view weights are chosen."""
+    """Which sentences may stand for a class, how they and the view weights are chosen, and whether it is timed."""
 
     candidates: tuple[str, ...]
     start: str
@@ -17,4 +17,5 @@ class Search:
     rounds: int
     folds: int
     seed: int
-    keep: float
+    keep_fraction: float
+    timed: bool

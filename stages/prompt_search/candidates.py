@@ -31,6 +31,31 @@ class Candidates:
         """Candidates whose features [T, D] already lie class by class."""
         return cls(features, np.asarray(offsets), np.arange(len(features)))
 
+    @classmethod
+    def from_prompts(
+        cls, prompts: Prompts, *, prompt_sets: Collection[str], class_names: tuple[str, ...]
+    ) -> "Candidates":
+        """All prompts of `prompt_sets` as candidates for the classes `class_names` [C], in the order they are stored.
+
+        Nothing is copied. InputError on an unknown set, a class without prompts, or prompts made for other classes.
+        """
+        unknown = set(prompt_sets) - set(prompts.sets)
+        if unknown:
+            known = ", ".join(sorted(set(prompts.sets)))
+            raise InputError(f"candidates: prompt set '{min(unknown)}': not in the prompts; they hold {known}")
+        rows = np.flatnonzero([name in prompt_sets for name in prompts.sets])
+        for row in rows:
+            index, name = int(prompts.classes[row]), prompts.class_names[row]
+            if index >= len(class_names) or class_names[index] != name:
+                raise InputError(
+                    f"candidates: prompt {row} is for class {index} '{name}', which the features do not have"
+                )
+        order = rows[np.argsort(prompts.classes[rows], kind="stable")]
+        counts = np.bincount(prompts.classes[rows].astype(np.int64), minlength=len(class_names))
+        candidates = cls(prompts.features, np.concatenate([[0], np.cumsum(counts)]), order)
+        candidates.require_all(class_names)
+        return candidates
+
     @property
     def classes(self) -> int:
         """Number of classes C."""
@@ -52,27 +77,6 @@ class Candidates:
         if len(empty):
             name = f" '{class_names[empty[0]]}'" if class_names else ""
             raise InputError(f"candidates: none for class {empty[0]}{name}, expected at least one a class")
-
-
-def candidates_of(prompts: Prompts, *, prompt_sets: Collection[str], class_names: tuple[str, ...]) -> Candidates:
-    """All prompts of `prompt_sets` as candidates for the classes `class_names` [C], in the order they are stored.
-
-    Nothing is copied. InputError on an unknown set, a class without prompts, or prompts made for other classes.
-    """
-    unknown = set(prompt_sets) - set(prompts.sets)
-    if unknown:
-        known = ", ".join(sorted(set(prompts.sets)))
-        raise InputError(f"candidates: prompt set '{min(unknown)}': not in the prompts; they hold {known}")
-    rows = np.flatnonzero([name in prompt_sets for name in prompts.sets])
-    for row in rows:
-        index, name = int(prompts.classes[row]), prompts.class_names[row]
-        if index >= len(class_names) or class_names[index] != name:
-            raise InputError(f"candidates: prompt {row} is for class {index} '{name}', which the features do not have")
-    order = rows[np.argsort(prompts.classes[rows], kind="stable")]
-    counts = np.bincount(prompts.classes[rows].astype(np.int64), minlength=len(class_names))
-    candidates = Candidates(prompts.features, np.concatenate([[0], np.cumsum(counts)]), order)
-    candidates.require_all(class_names)
-    return candidates
 
 
 def unit_text(text: np.ndarray, *, source: str = "text features") -> np.ndarray:
