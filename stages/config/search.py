@@ -4,6 +4,9 @@ from typing import Literal
 
 from stages.config.section import section
 
+Objective = Literal["accuracy", "mean_class_accuracy", "negative_log_likelihood"]
+ViewSearch = Literal["none", "grid", "coordinate"]
+
 
 @section
 class Search:
@@ -11,9 +14,9 @@ class Search:
 
     candidates: tuple[str, ...]
     start: str
-    objective: Literal["accuracy", "mean_class_accuracy", "negative_log_likelihood"]
+    objective: Objective
     sweeps: int
-    view_search: Literal["none", "grid", "coordinate"]
+    view_search: ViewSearch
     rounds: int
     folds: int
     seed: int

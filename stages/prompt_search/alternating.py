@@ -1,21 +1,21 @@
 """Prompts and view weights searched in turn: each search works with what the other one found."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
+from stages.config.search import Objective, ViewSearch
 from stages.core.errors import InputError
 from stages.prompt_search.greedy import PromptSearchResult, search_prompts
 from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
 
-ViewSearch = Literal["none", "grid", "coordinate"]
-VIEW_SEARCHES = {
-    "none": ("accuracy", "mean_class_accuracy", "negative_log_likelihood"),
+VIEW_SEARCHES = {  # and the objectives that each can follow
+    "none": get_args(Objective),
     "grid": ("accuracy",),
     "coordinate": ("accuracy", "mean_class_accuracy"),
-}  # and the objectives that each can follow
+}
 
 
 @dataclass(frozen=True)

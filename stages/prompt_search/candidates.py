@@ -133,10 +133,10 @@ def check_labels(labels: np.ndarray, *, samples: int, classes: int) -> np.ndarra
 def similarity(weighted: np.ndarray, text: np.ndarray) -> np.ndarray:
     """Scores f4 [N, T] of weighted features [N, D] with text features [T, D] of unit norm, as a view of a larger array.
 
-    Both sides are filled up to a multiple of EDGE rows: a product's edge is worked out by another kernel that rounds
-    differently, and then two equal sentences would not tie.
+    Both sides are padded to a multiple of EDGE rows: BLAS computes the last rows of a product with another kernel that
+    rounds differently, and then two equal sentences would not tie.
     """
-    return (fill_up(weighted) @ fill_up(text).T)[: len(weighted), : len(text)]
+    return (pad_rows(weighted) @ pad_rows(text).T)[: len(weighted), : len(text)]
 
 
 def _check_shape(features: np.ndarray) -> None:
@@ -150,7 +150,7 @@ def _check_finite(by_sample: np.ndarray) -> None:
         raise InputError(f"features: sample {bad[0]} is not finite")
 
 
-def fill_up(rows: np.ndarray) -> np.ndarray:
+def pad_rows(rows: np.ndarray) -> np.ndarray:
     """`rows` [n, D] followed by zeros up to a multiple of EDGE rows; itself where it has such a length."""
     missing = -len(rows) % EDGE
     return np.concatenate([rows, np.zeros((missing, rows.shape[1]), rows.dtype)]) if missing else rows

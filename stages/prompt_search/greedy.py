@@ -1,7 +1,7 @@
-"""Greedy prompt search: the published loop's every decision, at the price of one column compare a candidate.
+"""Greedy prompt search: every decision of the published loop, at the cost of one comparison a sample and candidate.
 
 N samples, V views, D embedding, C classes, T candidates of all classes, M of one block, S sweeps.
-While one class is searched the other classes' scores stand still. So sample i is right exactly while the new score of
+While one class is searched the other classes' scores do not change. So sample i is right exactly while the new score of
 that class lies in one interval [low_i, high_i], whatever the candidate, and the number right with a candidate is the
 number of its scores that lie inside. Accepting a candidate moves no interval of its own class: the accepted sequence is
 the running maximum of these counts.
@@ -15,17 +15,21 @@ import numpy as np
 from numba import njit
 from scipy.special import logsumexp
 
-from stages.prompt_search.candidates import Candidates, fill_up, similarity, unit_text
-from stages.prompt_search.task import Objective, SearchSettings, SearchTask
+from stages.config.search import Objective
+from stages.prompt_search.candidates import Candidates, pad_rows, similarity, unit_text
+from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.zeroshot.metrics import negative_log_likelihood
 
-BLOCK = 64 * 2**20  # bytes of scores worked out at a time
+BLOCK = 64 * 2**20  # bytes of scores computed at a time
 MARGIN = 1e-9  # an objective is better by more than this: sums of shares differ by rounding below it
 NEVER, ALWAYS = np.float32(np.inf), np.float32(-np.inf)  # as the low end of an interval
 
 
 class AcceptedStep(NamedTuple):
-    """One accepted candidate: where the loop stood, the number of samples right after it and the objective."""
+    """One accepted candidate: its place in the loop, then the samples right and the objective's value with it.
+
+    `candidate` counts within the class.
+    """
 
     sweep: int
     class_index: int
@@ -87,9 +91,9 @@ class GreedySearch:
         return int(hits.sum()), value
 
     def visit(self, block: np.ndarray, *, sweep: int, class_index: int, first: int, length: int) -> None:
-        """Take `length` candidates of one class from `first` on, as the loop would.
+        """Try `length` candidates of one class from `first` on and accept those that the loop would.
 
-        Their scores are block[:N, :length]; what lies beyond is filling.
+        Their scores are block[:N, :length]; the rest of `block` is padding.
         """
         correct, values = (column[:length] for column in self._evaluate_candidates(block, class_index))
         self._counts.append(correct)
@@ -103,7 +107,7 @@ class GreedySearch:
             self.scores[:, class_index] = block[: len(self.scores), best]
 
     def result(self, candidates: Candidates) -> PromptSearchResult:
-        """The search's end."""
+        """What was chosen; `candidates` are those that the search went through."""
         chosen = np.flatnonzero(self.choice >= 0)
         text = self.task.initial.copy()
         text[chosen] = unit_text(candidates.features[candidates.prompt_ids(self.choice)[chosen]], source="candidates")
@@ -147,13 +151,13 @@ def sweep_classes(
     `candidates` may be fewer than the task's, also none for a class.
     """
     stored: dict[tuple[int, int], np.ndarray] = {}
-    memory, filled = settings.memory, fill_up(task.weighted)
+    memory, filled = settings.memory, pad_rows(task.weighted)
     for sweep in range(settings.sweeps):
         for class_index, first, rows in _blocks(candidates, samples=len(filled)):
             block = stored.get((class_index, first))
             if block is None:
                 text = unit_text(candidates.features[rows], source=f"candidates of class {class_index}")
-                block = filled @ fill_up(text).T
+                block = filled @ pad_rows(text).T
                 if sweep + 1 < settings.sweeps and block.nbytes <= memory:
                     stored[class_index, first] = block
                     memory -= block.nbytes

@@ -2,10 +2,11 @@
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
+from stages.config.search import Objective
 from stages.core.errors import InputError
 from stages.prompt_search.candidates import (
     Candidates,
@@ -15,7 +16,6 @@ from stages.prompt_search.candidates import (
     weighted_features,
 )
 
-Objective = Literal["accuracy", "mean_class_accuracy", "negative_log_likelihood"]
 MEMORY = 512 * 2**20  # bytes of scores kept for the next sweep: all of ModelNet40's 2468 x 48000
 
 

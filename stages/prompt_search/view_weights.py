@@ -4,8 +4,7 @@ N samples, V views, D embedding, C classes, F free views, L levels a free view. 
 of its scores is largest for its label; a tie goes to the lower class index.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from stages.core.errors import InputError
-from stages.core.threads import available_cores
+from stages.core.threads import available_cores, map_in_threads
 from stages.prompt_search.candidates import check_labels, check_view_weights, unit_text, view_similarity
 from stages.prompt_search.greedy import MARGIN, sample_shares
 
@@ -70,8 +69,9 @@ def grid_view_weights(
     wins; where none is, `fallback` [V] comes back. Scores are f4 and their sums f8, so with a `levels` that is a power
     of 2 nothing rounds and ties are true ones.
 
-    Not one product a combination but one walk a sample: a class that the label beats whatever the views left weigh
-    drops out, and a class that beats the label whatever they weigh ends a whole branch of combinations.
+    Instead of one product a combination, the combinations are walked as a tree for each sample: a class that the label
+    beats whatever the remaining views weigh is dropped, and a class that beats the label whatever they weigh ends the
+    whole branch. The samples are shared out over `threads`, None for one a core.
     InputError on an empty split, features that are not finite, class lists that differ, no free view.
     """
     scores, labels = view_scores(features, labels, text=text)
@@ -82,13 +82,13 @@ def grid_view_weights(
             f"view weight grid: {levels} levels, views {list(fixed)} of {views} fixed; expected a free "
             f"view and 1 to {LARGEST_GRID} combinations"
         )
-    values = np.arange(1, levels + 1) / levels
+    values, threads = np.arange(1, levels + 1) / levels, threads or available_cores()
     order, fixed_weights = np.array([*fixed, *free]), np.full(len(fixed), float(fixed_weight))
 
     def count(first: int, step: int) -> np.ndarray:
         return _count_grid(scores, labels, order, fixed_weights, values, first, step)
 
-    counts = _over_threads(count, threads=threads)
+    counts = sum(map_in_threads(lambda first: count(first, threads), threads))
     start = _count_right(scores, labels, np.ones(views))
     running = np.maximum.accumulate(np.concatenate([[start], counts]))
     accepted = np.flatnonzero(np.diff(running) > 0)
@@ -110,15 +110,14 @@ def coordinate_view_weights(
     restarts: int = 4,
     seed: int = 0,
     rounds: int = 20,
-    threads: int | None = None,
 ) -> CoordinateResult:
     """Exact search of one view weight after another in 0..`upper`, from `start` [V] and `restarts` random places.
 
     With the others held, a sample is right in one interval of a weight, so the objective is constant between the sorted
     ends of these intervals: the middle of the widest best stretch is the best weight there is, ties aside. A weight is
-    moved where that is strictly better; rounds over the views end when none is, at the latest after `rounds`. The best
-    place wins, the first of equals, so the result is never worse than `start`. A positive factor of all weights changes
-    nothing, so `upper` costs no generality. Errors as in `grid_view_weights`.
+    moved where that is strictly better; the search ends when no view's weight moves in a round, at the latest after
+    `rounds`. The best end wins, the first of equals, so the result is never worse than `start`. A positive factor of
+    all weights changes nothing, so `upper` costs no generality. Errors as in `grid_view_weights`.
     """
     scores, labels = view_scores(features, labels, text=text)
     if objective not in ("accuracy", "mean_class_accuracy"):
@@ -128,8 +127,7 @@ def coordinate_view_weights(
     ascent = _CoordinateAscent(scores, labels, shares, upper=upper, rounds=rounds)
     generator = np.random.default_rng(seed)
     places = [start] + [generator.uniform(0, upper, len(scores)).astype(np.float32) for _ in range(restarts)]
-    with ThreadPoolExecutor(threads or available_cores()) as pool:
-        ends = list(pool.map(ascent.run, places))
+    ends = map_in_threads(lambda place: ascent.run(places[place]), len(places))
     weights = max(ends, key=ascent.value)  # the first of equals
     return CoordinateResult(
         weights,
@@ -190,13 +188,6 @@ class _CoordinateAscent:
         widths = np.where(covered >= covered.max() - MARGIN, np.diff(edges), -1)
         best = widths.argmax()
         return (edges[best] + edges[best + 1]) / 2, covered[best]
-
-
-def _over_threads(work: Callable[[int, int], np.ndarray], *, threads: int | None) -> np.ndarray:
-    """Sum of work(first, step) over as many threads as there are cores; each does every step-th sample."""
-    threads = threads or available_cores()
-    with ThreadPoolExecutor(threads) as pool:
-        return sum(pool.map(lambda first: work(first, threads), range(threads)))
 
 
 def _count_right(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> int:

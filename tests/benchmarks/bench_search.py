@@ -18,9 +18,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from timing import best_seconds, note
 
+from stages.config.search import Objective
 from stages.prompt_search.candidates import Candidates
 from stages.prompt_search.greedy import PromptSearchResult, search_prompts
-from stages.prompt_search.task import Objective, SearchSettings, SearchTask
+from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
 
 VIEWS, WIDTH, CLASSES, SWEEPS = 10, 512, 40, 2
