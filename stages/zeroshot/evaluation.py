@@ -86,5 +86,5 @@ def _figures(outcome: Outcome, labels: np.ndarray, baseline: np.ndarray, evaluat
     percent = {name: round(100 * float(share), 2) for name, share in shares.items()}
     return percent | {
         "negative_log_likelihood": round(negative_log_likelihood(outcome.logits, labels), 4),
-        "mcnemar_p": round(mcnemar(hits, baseline)[2], 4),
+        "mcnemar_p": round(mcnemar(hits, baseline), 4),
     }
