@@ -1,4 +1,4 @@
-"""Which proposals stay: those with points inside, of overlapping ones the best, those that are likely objects.
+"""Which proposals are kept: those with points inside, the best of overlapping ones, those that are likely objects.
 
 K proposals of one scan. Boxes are (centre, size) in metres, up axis z.
 """
