@@ -43,11 +43,9 @@ def _iou(a, b):
 
 def _shared_area(a, b):
     """Area that two boxes share seen from above: a's outline in the axes of b, cut at b's four sides."""
-    outline = corners_of([a])[0, :4, :2] - b[:2]
+    x, y = (corners_of([a])[0, :4, :2] - b[:2]).T
     cosine, sine = np.cos(b[6]), np.sin(b[6])
-    outline = list(
-        np.stack([cosine * outline[:, 0] - sine * outline[:, 1], sine * outline[:, 0] + cosine * outline[:, 1]], 1)
-    )
+    outline = list(np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1))
     for axis in range(2):
         for side in (-1.0, 1.0):
             outline = _cut(outline, axis, side, b[3 + axis] / 2)

@@ -1,4 +1,4 @@
-"""Detection: planes, clusters, classification and scoring by hand-checked cases, and the stage on rooms, ScanNet and 3DETR."""
+"""Detection: planes, clusters, classification and scores by hand-checked cases; the stage on rooms, ScanNet, 3DETR."""
 
 import json
 import os
@@ -129,7 +129,7 @@ def one_box(logits, *, points=1000, objectness=0.5, boxes=((0, 0, 0, 1, 1, 1),))
 
 
 def detected(classified, classes=2, ablations=ALL_ON, **changes):
-    return detections(classified, classes=classes, ablations=switches, detect=replace(DETECT, **changes))
+    return detections(classified, classes=classes, ablations=ablations, detect=replace(DETECT, **changes))
 
 
 def test_the_no_object_class_takes_its_share_of_the_probability():
@@ -212,9 +212,8 @@ def test_all_boxes_of_a_scan_are_one_batch_and_empty_ones_none():
     model, random = Echo(), rng()
     points = np.concatenate([shell(random, (0, 0, 0), (1, 1, 1)), shell(random, (3, 0, 0), (4, 1, 1)), [[9, 9, 9]]])
     boxes = np.array([(0.5, 0.5, 0.5, 1, 1, 1), (6, 6, 6, 1, 1, 1), (3.5, 0.5, 0.5, 1, 1, 1), (9, 9, 9, 1, 1, 1)], "f4")
-    classified = box_classifier(model)(
-        points.astype("f4"), Proposals(boxes, np.linspace(0, 1, 4, dtype="f4")), source="scan"
-    )
+    proposals = Proposals(boxes, np.linspace(0, 1, 4, dtype="f4"))
+    classified = box_classifier(model)(points.astype("f4"), proposals, source="scan")
     assert model.batches == [2], "a box with no point, and one with a single point, have no shape"
     np.testing.assert_array_equal(classified.boxes, boxes[[0, 2]])
     np.testing.assert_array_equal(classified.points, [600, 600])
@@ -222,15 +221,14 @@ def test_all_boxes_of_a_scan_are_one_batch_and_empty_ones_none():
     assert classified.logits.shape == (2, 3)
 
 
-def test_a_box_takes_more_points_when_it_grows_and_fewer_without_the_floor(hall):
+def test_a_box_takes_more_points_with_a_margin_and_fewer_without_the_floor(hall):
     points = np.concatenate([hall["floor"], hall["large"]])
     box = Proposals(np.array([(1.1, 1.5, 0.4, 1, 1, 0.8)], "f4"), np.ones(1, "f4"))
-    counts = [
+    wide, plain, bare = (
         box_classifier(Echo(), **changes)(points, box, source="scan").points[0]
-        for changes in ({"box_margin": 0.2}, {"box_margin": 0.0})
-    ]
-    bare = box_classifier(Echo(), box_margin=0.2, without_floor=True)(points, box, source="scan").points[0]
-    assert counts[0] > counts[1] > bare
+        for changes in ({"box_margin": 0.2}, {"box_margin": 0.0}, {"box_margin": 0.2, "without_floor": True})
+    )
+    assert wide > plain and wide > bare
 
 
 def test_a_scan_without_any_box_has_no_detection():
@@ -250,6 +248,10 @@ def test_a_scan_without_any_box_has_no_detection():
 def test_proposals_that_cannot_be_made_are_one_line(changes, message):
     with pytest.raises(InputError, match=message):
         proposers(replace(DETECT, **changes), CPU)
+
+
+def test_the_default_projection_is_that_of_classification():
+    assert PRESETS[DETECT.preset] == resolve(PARAMS.render)
 
 
 @pytest.fixture
@@ -298,6 +300,46 @@ def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
     assert read_boxes(outputs[0], proposals="detr3d", scan="room_00")[0].shape == (0, 6)
     detect.main("rooms", "bundled")
     assert [path.read_bytes() for path in outputs] == first
+
+
+def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
+    def whole_scan(detect, device):
+        def propose(scene, rng):
+            low, high = scene.points.min(axis=0), scene.points.max(axis=0)
+            return Proposals(np.concatenate([(low + high) / 2, high - low])[None], np.ones(1, "f4"))
+
+        return propose
+
+    scene = some_rooms()[0]
+    monkeypatch.setitem(PROPOSALS, "whole_scan", whole_scan)
+    edit(workplace, "    - ground_truth  # the true boxes: an upper bound", "    - whole_scan")
+    new_scenes("rooms", scene)
+    detect.main("rooms", "bundled")
+    assert set(metrics_of("rooms")["whole_scan"]) == set(ablation_rows(DETECT.ablations))
+    boxes, _, _ = read_boxes(Paths().boxes("rooms", "bundled"), proposals="whole_scan", scan=scene.name)
+    np.testing.assert_allclose(boxes[0, 3:], np.ptp(scene.points, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "preset: v2_classification  # v2_class",
+            "preset: v3  # v2_class",
+            "params.yaml: detect.preset 'v3': expected",
+        ),
+        ("  box_margin: 0.0", "  box_margin: -0.1", "detect.box_margin: .*greater than or equal to 0"),
+        ("    cluster_epsilon: 0.16", "    cluster_epsilon: 0.0", "detect.clusters.cluster_epsilon: .*greater than 0"),
+        ("    min_cluster_size: 20", "    min_cluster_size: 1", "detect.clusters.min_cluster_size: .*or equal to 2"),
+        ("  nms_threshold: 0.25", "  nms_threshold: 1.25", "detect.nms_threshold: .*less than or equal to 1"),
+        ("  minimum_points: 150", "  minimum_points: -1", "detect.minimum_points: .*greater than or equal to 0"),
+    ],
+)
+def test_a_setting_out_of_range_is_one_line(old, new, message, workplace):
+    edit(workplace, old, new)
+    with pytest.raises(InputError, match=message) as error:
+        detect.main("rooms", "bundled")
+    assert "\n" not in str(error.value)
 
 
 def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):

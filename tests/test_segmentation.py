@@ -195,9 +195,8 @@ def test_refinement_outvotes_a_lone_point():
     clouds = Clouds(line[None].astype("f4"), np.zeros(1, int), np.zeros((1, 21), int))
     text, counts = np.eye(2, dtype="f4"), []
     for refine in (0, 3):
-        shapes = Shapes.from_patches(
-            patches, clouds, parts=("a", "b"), config=PatchConfig(smooth_window=1, refine_neighbours=refine)
-        )
+        config = PatchConfig(smooth_window=1, refine_neighbours=refine)
+        shapes = Shapes.from_patches(patches, clouds, parts=("a", "b"), config=config)
         counts.append(shapes.predict(text, view_weights=np.ones(1)).sum())
     assert counts == [1, 0]
 
@@ -286,55 +285,77 @@ def prompts_of(parts, *, seed=0):
     return PartPrompts(sentences, features, category="thing", parts=parts)
 
 
-def test_only_the_oracle_reads_test_labels():
-    sentences = prompts_of(("part 0", "part 1", "part 2"))
+def inputs_of(test, train, val, parts=("part 0", "part 1", "part 2")):
+    return ProtocolInputs(test, train, val, prompts_of(parts), PARAMS.segment, logit_scale=100.0)
+
+
+def test_only_the_upper_bound_reads_test_labels():
     train, val, test = (random_shapes(seed=seed, points=120) for seed in (1, 2, 3))
     other = dataclasses.replace(test, truth=(test.truth + 1) % 3)
-    found = []
-    for one in (test, other):
-        run = protocols(one, train, val, sentences, PARAMS.segment, logit_scale=100.0)
-        found.append({name: protocol() for name, protocol in run.items()})
-    assert set(found[0]) == {"neutral", *PARAMS.segment.protocols, "label_free", "search_train", "search_test"}
-    same = {name: found[0][name].document == found[1][name].document for name in found[0]}
+    first, second = (
+        {name: protocol(inputs_of(shapes, train, val)) for name, protocol in protocols(PARAMS.segment).items()}
+        for shapes in (test, other)
+    )
+    assert set(first) == {"neutral", *PARAMS.segment.protocols, "label_free", "search_train", "search_test"}
+    same = {name: first[name].document == second[name].document for name in first}
     assert same == dict.fromkeys(same, True) | {"search_test": False}
-    assert [found[0][name].document["labels_read"] for name in ("label_free", "search_train", "search_test")] == [
-        "none",
-        "train",
-        "test",
-    ]
-    for choice in found[0].values():
-        assert np.mean(choice.view_weights) == pytest.approx(1) and (choice.view_weights > 0).all()
+    labels_read = [first[name].document["labels_read"] for name in ("label_free", "search_train", "search_test")]
+    assert labels_read == ["none", "train", "test"]
+    for result in first.values():
+        assert np.mean(result.view_weights) == pytest.approx(1) and (result.view_weights > 0).all()
 
 
 def test_a_search_that_val_does_not_confirm_is_dropped():
-    parts = ("part 0", "part 1", "part 2")
-    sentences = prompts_of(parts)
     train = random_shapes(seed=1)
-    neutral = protocols(train, train, None, sentences, PARAMS.segment, logit_scale=100.0)["neutral"]()
+    neutral = average_of("neutral")(inputs_of(train, train, None))
     right = dataclasses.replace(train, truth=train.predict(neutral.text, view_weights=np.ones(4)))
     for val, kept in ((right, False), (train, True)):
-        run = protocols(train, train, val, sentences, PARAMS.segment, logit_scale=100.0)
-        found = run["search_train"]()
+        found = PROTOCOLS["search_train"](inputs_of(train, train, val))
         assert found.document["held_out"]["kept"] is kept
         assert np.array_equal(found.text, neutral.text) is not kept
 
 
+def test_a_category_without_train_shapes_keeps_the_neutral_sentence():
+    inputs = inputs_of(random_shapes(), None, None)
+    neutral, found = average_of("neutral")(inputs), PROTOCOLS["search_train"](inputs)
+    np.testing.assert_array_equal(found.text, neutral.text)
+    assert (found.document["labels_read"], found.document["shapes"]) == ("none", 0)
+
+
+def shapes_of(split, config):
+    return random_shapes(seed={"test": 3, "train": 1, "val": 2}[split], config=config)
+
+
+def test_a_protocol_is_added_by_one_entry_from_outside(monkeypatch):
+    def first_view(inputs):
+        """The neutral sentence seen from the first view alone."""
+        neutral = average_of("neutral")(inputs)
+        return neutral._replace(view_weights=np.eye(inputs.test.views, dtype="f4")[0])
+
+    monkeypatch.setitem(PROTOCOLS, "first_view", first_view)
+    prompts = prompts_of(("part 0", "part 1", "part 2"))
+    found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
+    assert "first_view" in found.chosen
+    assert (found.predicted["first_view"] != found.predicted["neutral"]).any()
+
+
+@pytest.mark.parametrize("name", ["neutral", "search_test", "chance", "neutral_as_released", "neutral_refined"])
+def test_an_average_by_the_name_of_another_method_is_one_line(name):
+    config = dataclasses.replace(PARAMS.segment, protocols={name: "parts"})
+    with pytest.raises(InputError, match=f"params.yaml: segment.protocols.{name}: expected another name than"):
+        segment_category(shapes_of, prompts_of(("a", "b", "c")), config, logit_scale=100.0)
+
+
 def test_figures_of_all_methods_and_baselines():
-    parts = ("part 0", "part 1", "part 2")
-    shapes = {seed: random_shapes(seed=seed) for seed in (1, 2, 3)}
-    seeds = {"test": 3, "train": 1, "val": 2}
-
-    def shapes_of(split, config):
-        return random_shapes(seed=seeds[split], config=config)
-
-    found = segment_category(shapes_of, prompts_of(parts), PARAMS.segment, logit_scale=100.0)
+    prompts = prompts_of(("part 0", "part 1", "part 2"))
+    found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
     metrics = evaluate({"thing": found}, mode="correct")
     methods = {name for name, value in metrics.items() if isinstance(value, dict) and "categories" in value}
     assert methods == {
         *("neutral", "neutral_as_released", "neutral_refined", "templates", "llm_four", "label_free"),
         *("search_train", "search_test", "chance", "largest_part"),
     }
-    truth = shapes[3].truth
+    truth = random_shapes(seed=3).truth
     constant = np.bincount(truth.ravel()).argmax()
     assert metrics["largest_part"]["instance_accuracy"] == pytest.approx(100 * (truth == constant).mean(), abs=0.01)
     assert metrics["search_test"]["instance_miou"] >= metrics["neutral"]["instance_miou"]
@@ -372,12 +393,6 @@ def test_what_does_not_fit_together_is_one_line(change, message):
     with pytest.raises(InputError, match=message) as error:
         Shapes.from_patches(patches, clouds, parts=tuple(names), config=PatchConfig())
     assert "\n" not in str(error.value)
-
-
-def test_clouds_of_different_length_are_one_line():
-    clouds = [np.random.default_rng(0).normal(size=(count, 3)) for count in (20, 30)]
-    with pytest.raises(InputError, match="mine: clouds of 20, 30 points, expected as many in every cloud"):
-        render_with_visibility(clouds, PRESETS["v2_segmentation"], source="mine")
 
 
 def test_a_part_without_a_sentence_is_one_line():
