@@ -24,9 +24,9 @@ from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes, text
 from stages.detection.clusters import cluster_boxes
 from stages.detection.detections import ablation_rows, detections
 from stages.detection.planes import above_floor, floor_height, on_walls
-from stages.detection.proposals import Proposals, proposers
+from stages.detection.proposals import PROPOSALS, Proposals, proposers
 from stages.detection.scoring import score_rows
-from stages.projection.presets import PRESETS
+from stages.projection.presets import PRESETS, resolve
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))
@@ -324,9 +324,9 @@ def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
     ("old", "new", "message"),
     [
         (
-            "preset: v2_classification  # v2_class",
-            "preset: v3  # v2_class",
-            "params.yaml: detect.preset 'v3': expected",
+            "preset: v2_classification  # v2_classification | v2_segmentation | v1: ",
+            "preset: v3  # ",
+            "detect.preset 'v3'",
         ),
         ("  box_margin: 0.0", "  box_margin: -0.1", "detect.box_margin: .*greater than or equal to 0"),
         ("    cluster_epsilon: 0.16", "    cluster_epsilon: 0.0", "detect.clusters.cluster_epsilon: .*greater than 0"),

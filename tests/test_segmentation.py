@@ -35,7 +35,7 @@ from stages.segmentation.evaluation import evaluate, segment_category
 from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.part_search import search_parts, search_view_weights
 from stages.segmentation.patch_config import PatchConfig
-from stages.segmentation.protocols import protocols
+from stages.segmentation.protocols import PROTOCOLS, ProtocolInputs, average_of, protocols
 from stages.segmentation.scores import score, summarise
 from stages.segmentation.shapes import Shapes
 
