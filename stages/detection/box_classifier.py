@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.backbones.clip import ClipModel
 from stages.config.detect import Detect
+from stages.core.text import ensemble
 from stages.detection.boxes import points_inside
 from stages.detection.planes import above_floor
 from stages.detection.proposals import Proposals
@@ -69,5 +70,5 @@ class BoxClassifier:
 def text_features(model: ClipModel, names: Sequence[str], templates: Sequence[str], *, batch_size: int) -> np.ndarray:
     """Text features f4 [len(names), D] of unit norm: the mean over `templates` of each name's sentences."""
     sentences = [sentence for name in names for sentence in fill(templates, name)]
-    means = model.encode_text(sentences, batch_size=batch_size).reshape(len(names), len(templates), -1).mean(axis=1)
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
+    features = model.encode_text(sentences, batch_size=batch_size)
+    return ensemble(features, np.arange(len(features)).reshape(len(names), len(templates)))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from stages.config.detect import Ablations, Detect
 from stages.detection.box_classifier import ClassifiedBoxes
@@ -39,8 +40,7 @@ def detections(classified: ClassifiedBoxes, *, classes: int, ablations: Ablation
     """
     enough = classified.points >= (detect.minimum_points if ablations.minimum_points else 0)
     logits = classified.logits[enough] if ablations.no_object_class else classified.logits[enough, :classes]
-    boxes, exponentials = classified.boxes[enough], np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = (exponentials / exponentials.sum(axis=1, keepdims=True))[:, :classes]
+    boxes, probabilities = classified.boxes[enough], softmax(logits, axis=1)[:, :classes]
     weight = detect.objectness_weight if ablations.combined_score else 0
     scores = classified.objectness[enough] ** np.float32(weight)
     best = probabilities.max(axis=1) * scores

@@ -49,13 +49,12 @@ def back_project(
 
 def back_project_views(smoothed: np.ndarray, *, pixels: np.ndarray, visible: np.ndarray, map_size: int) -> np.ndarray:
     """As `back_project`, each view by itself: f4 [V, P, C], 0 where a view does not see the point."""
-    views = [slice(v, v + 1) for v in range(len(smoothed))]
-    return np.stack(
-        [
-            back_project(smoothed[v], pixels=pixels[v], visible=visible[v], view_weights=np.ones(1), map_size=map_size)
-            for v in views
-        ]
-    )
+    by_view = []
+    for v in range(len(smoothed)):
+        view = slice(v, v + 1)
+        where = {"pixels": pixels[view], "visible": visible[view], "map_size": map_size}
+        by_view.append(back_project(smoothed[view], view_weights=np.ones(1), **where))
+    return np.stack(by_view)
 
 
 def nearest_seen(points: np.ndarray, visible: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stages.core.errors import InputError
+from stages.core.text import ensemble
 from stages.prompt_search.candidates import Candidates
 
 PartSentences = Mapping[str, Mapping[str, Sequence[str]]]  # prompt set -> part -> sentences, of one category
@@ -39,5 +40,5 @@ class PartPrompts:
 
     def average(self, sentences: list[list[str]]) -> np.ndarray:
         """Text features f4 [K, D]: the mean of each part's sentences, of unit norm."""
-        means = np.stack([np.mean([self._features[text] for text in of_part], axis=0) for of_part in sentences])
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
+        candidates = self.candidates(sentences)
+        return ensemble(candidates.features, map(candidates.of_class, range(candidates.classes)))
