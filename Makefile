@@ -1,16 +1,33 @@
-# `make repro` runs the pipeline, `make test` the tests; each installs what it needs into .venv first.
-PYTHON ?= python3
+# `make repro` runs the pipeline, `make test` the tests; each first installs what it needs into .venv, with uv where
+# there is one, with pip otherwise, in the versions of constraints.txt. With uv, `make repro TORCH=cpu` fetches a torch
+# without CUDA's gigabytes; with pip, set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels for that.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed
 
-.PHONY: repro test lint sweeps benchmarks paper
+ifneq ($(shell command -v uv 2>/dev/null),)
+VENV := uv venv --quiet --seed $(if $(PYTHON),--python $(PYTHON))
+INSTALL := uv pip install --quiet --python .venv/bin/python $(if $(TORCH),--torch-backend $(TORCH))
+else
+VENV := $(or $(PYTHON),python3) -m venv
+INSTALL := .venv/bin/python -m pip install --quiet
+ifneq ($(and $(TORCH),$(if $(PIP_EXTRA_INDEX_URL),,unknown)),)
+$(error TORCH=$(TORCH): only uv knows where these wheels are; install uv, or set PIP_EXTRA_INDEX_URL to their index)
+endif
+endif
+
+.PHONY: install repro test test-all lint sweeps benchmarks paper
+
+install: $(INSTALLED)
 
 repro: $(INSTALLED)
 	dvc repro
 	@echo && cat reports/tables/protocols.md && echo && echo "the whole report: $(CURDIR)/reports/index.html"
 
 test: $(INSTALLED)
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(INSTALLED)
+	pytest -n 2 --dist worksteal
 
 lint: $(INSTALLED)
 	ruff check .
@@ -29,6 +46,6 @@ paper: $(INSTALLED)
 	python -m stages.paper
 
 $(INSTALLED): pyproject.toml constraints.txt
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	test -x .venv/bin/python || $(VENV) .venv
+	$(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	touch $@
