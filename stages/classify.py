@@ -8,6 +8,7 @@ its points that each part has, and which weights said so.
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from stages.language import fill, fill_parts, parse_part_templates, parse_templa
 from stages.projection import PRESETS, orient, render, resolve
 from stages.reporting.colours import part_colours
 from stages.reporting.figures import png, sheet_figure
+from stages.root import default_root
 from stages.segmentation import readings
 from stages.segmentation.own import coloured_ply, segment_cloud
 from stages.segmentation.protocols import NEUTRAL
@@ -33,13 +35,15 @@ Shares = list[tuple[str, float]]
 
 def main(**options) -> None:
     """Classify every file, or tell its parts, and print the result, as lines or as JSON."""
-    asked, params = argparse.Namespace(**options), settings.load()
+    asked, root = argparse.Namespace(**options), default_root()
+    params = settings.load(root / "params.yaml")
     names = _names(asked)
     backbone = asked.backbone or ("bundled_parts" if asked.part else "bundled")
     entry = params.backbone_entry(backbone)
     clouds = {file: read_object(file, points=asked.points, seed=0) for file in asked.files}
-    model = load(backbone, entry, device=choose_device(params.extract.device))
-    found = (_parts if asked.part else _classes)(clouds, names, model, params, asked)
+    model = load(backbone, entry, device=choose_device(params.extract.device), root=root)
+    find = _parts if asked.part else partial(_classes, root=root)
+    found = find(clouds, names, model, params, asked)
     weights = f"{backbone} ({entry.architecture}, {entry.pretrained})"
     print(_json(found, weights, key="parts" if asked.part else "best") if asked.json else _lines(found, weights))
 
@@ -59,12 +63,14 @@ def _names(asked: argparse.Namespace) -> list[str]:
     return names
 
 
-def _classes(clouds: Clouds, labels: list[str], model: ClipModel, params: settings.Params, asked) -> dict[Path, Shares]:
+def _classes(
+    clouds: Clouds, labels: list[str], model: ClipModel, params: settings.Params, asked, *, root: Path
+) -> dict[Path, Shares]:
     """The best labels of every file with their probabilities."""
     projection = resolve(params.render)
     depth = render([orient(cloud, asked.up) for cloud in clouds.values()], projection)
     features = model.encode_depth(depth, batch_size=params.extract.batch_size)
-    path = artifacts.templates_path(asked.templates)
+    path = root / artifacts.templates_path(asked.templates)
     sentences = parse_templates(artifacts.read_text(path), source=str(path))
     text = _averages({label: fill(sentences, label) for label in labels}, model, params)
     views = np.full(len(projection.view_names), 1 / len(projection.view_names))

@@ -22,7 +22,7 @@ SCIENCE = (
     "detection",
     "reporting",
 )
-FOUNDATION = ("settings", "artifacts", "errors")
+FOUNDATION = ("settings", "artifacts", "errors", "root")
 COMMANDS = ("classify", "keep", "paper", "sweep")  # modules of stages/ that a person runs and the DAG does not
 
 

@@ -20,17 +20,23 @@ QUICK_GELU = "-quickgelu"  # how open_clip ends the names of architectures with 
 
 
 def load(
-    name: str, entry: Backbone, *, device: torch.device, autocast: bool = False, compile: bool = False
+    name: str,
+    entry: Backbone,
+    *,
+    device: torch.device,
+    autocast: bool = False,
+    compile: bool = False,
+    root: Path = Path(),
 ) -> ClipModel:
     """The backbone `name` as its entry in params.yaml describes it; InputError when a name or a file is wrong.
 
-    `autocast` computes in bfloat16 where torch thinks it safe, `compile` lets torch.compile fuse the towers; both are
-    meant for CUDA.
+    The entry's files lie below `root`. `autocast` computes in bfloat16 where torch thinks it safe, `compile` lets
+    torch.compile fuse the towers; both are meant for CUDA.
     """
-    architecture = _architecture(name, entry.architecture)
+    architecture = _architecture(name, entry.architecture, root)
     tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
     try:
-        model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry)
+        model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry, root)
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {_one_line(error)}"
@@ -66,9 +72,9 @@ def register(config: Path) -> str:
     return config.stem
 
 
-def _architecture(name: str, architecture: str) -> str:
+def _architecture(name: str, architecture: str, root: Path) -> str:
     if architecture.endswith(".json"):
-        return register(Path(architecture))
+        return register(root / architecture)
     if architecture not in open_clip.list_models():
         raise InputError(f"params.yaml: backbone.{name}.architecture '{architecture}': not an open_clip model name")
     return architecture
@@ -96,9 +102,9 @@ def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch
     return open_clip.create_model(architecture, pretrained=entry.pretrained, precision=entry.precision)
 
 
-def _from_file(name: str, architecture: str, entry: Backbone) -> torch.nn.Module:
+def _from_file(name: str, architecture: str, entry: Backbone, root: Path) -> torch.nn.Module:
     """The model with the weights of a local checkpoint, normalised as open_clip's own tags of that architecture are."""
-    path = Path(entry.pretrained)
+    path = root / entry.pretrained
     if not path.is_file():
         raise InputError(
             f"{path}: no such file (params.yaml: backbone.{name}.pretrained); expected a local "
