@@ -36,7 +36,7 @@ Shares = list[tuple[str, float]]
 def main(**options) -> None:
     """Classify every file, or tell its parts, and print the result, as lines or as JSON."""
     asked, root = argparse.Namespace(**options), default_root()
-    params = settings.load(root / "params.yaml")
+    params = settings.load(str(root / "params.yaml"))
     names = _names(asked)
     backbone = asked.backbone or ("bundled_parts" if asked.part else "bundled")
     entry = params.backbone_entry(backbone)

@@ -529,7 +529,7 @@ def as_yaml(params: Params) -> str:
     return yaml.safe_dump(to_jsonable_python(params), sort_keys=False, allow_unicode=True)
 
 
-def load(path: str | Path = "params.yaml", *, overrides: Mapping[str, object] | None = None) -> Params:
+def load(path: str = "params.yaml", *, overrides: Mapping[str, object] | None = None) -> Params:
     """Read `path` strictly, with `overrides` (full key -> value) set; InputError with the first wrong full key."""
     try:
         document = yaml.safe_load(Path(path).read_text())
