@@ -91,8 +91,8 @@ def _write(folder: Path, task: Task, results: dict[RunSpec, RunResult], labels: 
     ranked = {spec: rank_classes(scores.numpy(), top=RANKS) for spec, scores in logits.items()}
     tables = [prediction_columns(labels, *best, **spec._asdict()) for spec, best in ranked.items()]
     write_predictions(folder / "predictions.parquet", stacked(tables))
-    recorded = {spec: predictions for spec, (*_, predictions) in results.items() if predictions is not None}
-    write_epochs(folder / "epochs.parquet", [(*spec, predictions.numpy()) for spec, predictions in recorded.items()])
+    recorded = [(spec, one.epoch_predictions) for spec, one in results.items() if one.epoch_predictions is not None]
+    write_epochs(folder / "epochs.parquet", [(*spec, predictions.numpy()) for spec, predictions in recorded])
     for spec, result in results.items():
         state = {name: value.numpy() for name, value in result.state.items()}
         metadata = {"run": spec._asdict(), "train": settings, "classes": task.class_names}

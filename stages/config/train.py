@@ -22,7 +22,7 @@ class Augment:
 
 @section
 class Adapter:
-    """Which inter-view adapter; `residual` (share of the adapted features) and `dropout` are those of the released one."""
+    """Which inter-view adapter; `residual` (share of adapted features) and `dropout` are the released one's."""
 
     variant: Literal["paper", "released"]
     residual: float

@@ -84,7 +84,7 @@ def run(task: Task, spec: RunSpec, settings: Train, checkpoints: Callable[[str],
 
 
 def mean_curves(results: dict[RunSpec, RunResult]) -> dict[str, list[Epoch]]:
-    """`<method>_<shots>` -> each epoch as the mean of the seeds that reached it; methods without epochs are left out."""
+    """`<method>_<shots>` -> each epoch as the mean of the seeds that reached it; no entry where there are none."""
     histories: dict[str, list[list[Epoch]]] = {}
     for spec, result in results.items():
         if result.epochs:
