@@ -26,8 +26,8 @@ def few_shot(
         rows = (first["method"] == method) & (first["shots"] == shots) & (first["seed"] == seed)
         runs.setdefault(method, {}).setdefault(int(shots), {})[int(seed)] = first["predicted"][rows]
     zero_shot = runs.pop(ZERO_SHOT)[0]
-    for method, shots, seed, watched in epochs:
-        best = watched[np.argmax((watched == labels).mean(1))]
+    for method, shots, seed, predictions in epochs:
+        best = predictions[np.argmax((predictions == labels).mean(1))]
         runs.setdefault(BEST_ON_TEST.format(method), {}).setdefault(shots, {})[seed] = best
     start = _figures(zero_shot, labels, evaluate) | {"seeds": [], "labels_read": "none"}
     figures = {method: {"0": start} for method in runs}
