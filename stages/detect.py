@@ -9,7 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.artifacts.boxes import BOX_COLUMNS, write_boxes
-from stages.artifacts.files import read_text, write_json
+from stages.artifacts.files import read_text
+from stages.artifacts.metrics import DetectionMetrics, write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import open_scenes
 from stages.backbones.clip import choose_device
@@ -18,7 +19,7 @@ from stages.config.detect import Detect
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
-from stages.detection.proposals import proposers
+from stages.detection.proposals import LABELS_READ, proposers
 from stages.detection.relabel import Named, Namer, detections
 from stages.detection.scoring import score_rows
 from stages.language.prompts.templates import parse_templates
@@ -53,10 +54,13 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
                 rng = np.random.default_rng([detect.seed, number])
                 named[kind].append(namer(scan.points, boxes_of(scan, rng), source=where))
         classes = scans.classes
-    scores = {kind: score_rows(boxes, truths, classes=classes, detect=detect) for kind, boxes in named.items()}
+    scores = {
+        kind: score_rows(boxes, truths, classes=classes, labels_read=LABELS_READ.get(kind, "none"), detect=detect)
+        for kind, boxes in named.items()
+    }
     counts = {"scans": len(names), "classes": len(classes), "boxes": sum(len(labels) for _, labels in truths)}
     write_boxes(paths.boxes(dataset, backbone), _columns(named, names, len(classes), detect))
-    write_json(paths.metrics(dataset, backbone), {"task": "detection", **counts, **scores})
+    write_metrics(paths.metrics(dataset, backbone), DetectionMetrics(**counts, proposals=scores))
 
 
 def _columns(

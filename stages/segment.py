@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.artifacts.files import read_text, write_json
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import Clouds, PointsReader, open_points
@@ -22,7 +23,13 @@ from stages.config.segment import Segment
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.language.prompts.parts import fill_parts, parse_part_templates
-from stages.segmentation.evaluation import judge, segment, whole_split
+from stages.segmentation.evaluation import (
+    check_protocol_names,
+    score_methods,
+    segment,
+    segmentation_metrics,
+    whole_split,
+)
 from stages.segmentation.protocols import NEUTRAL, Sentences
 from stages.segmentation.shapes import Reading, Shapes
 
@@ -30,9 +37,10 @@ SPLIT = "test"
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Run every protocol on every category; write the predicted parts, what was chosen, figures and seconds."""
+    """Run every protocol on every category; write the predicted parts, what was chosen and figures."""
     params, paths = params or load_params(root), Paths(root)
     config, source = params.segment, paths.points(dataset)
+    check_protocol_names(config)
     with open_points(source) as points:
         if points.part_names is None:
             raise InputError(
@@ -54,19 +62,18 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             )
             for category, names in tqdm(parts.items(), unit="category", desc="segment", disable=None)
         }
+        scores = score_methods(found)
         write_segments(
             paths.segments(dataset, backbone),
-            whole_split(found, labels, classes=points.classes),
+            *whole_split(found, scores, labels, classes=points.classes),
             classes=points.classes,
             split=SPLIT,
             part_names=points.part_names,
         )
     protocols = next(iter(found.values())).chosen
     chosen = {name: {category: one.chosen[name] for category, one in found.items()} for name in protocols}
-    seconds = {name: round(sum(one.seconds[name] for one in found.values()), 3) for name in protocols}
     write_json(paths.search(dataset, backbone), chosen)
-    write_json(paths.metrics(dataset, backbone), judge(found, mode=config.mode))
-    write_json(paths.seconds(dataset, backbone), seconds)
+    write_metrics(paths.metrics(dataset, backbone), segmentation_metrics(found, scores, mode=config.mode))
 
 
 def _wording(

@@ -163,12 +163,14 @@ def test_boxes_of_one_class_that_overlap_are_one():
 def test_the_table_has_the_figures_of_every_row():
     truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
     named = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
-    rows = score_rows([named], [truth], classes=("chair", "sofa"), detect=replace(DETECT, switches=ALL_ON))
+    rows = score_rows(
+        [named], [truth], classes=("chair", "sofa"), labels_read="none", detect=replace(DETECT, switches=ALL_ON)
+    )
     assert set(rows) == set(switch_rows(ALL_ON))
     figures = rows["as_set"]
-    assert (figures["map25"], figures["ar25"]) == (100.0, 100.0)
-    assert (figures["map50"], figures["ar50"]) == (50.0, 50.0)  # the sofa's box overlaps by 0.4
-    assert figures["per_class"] == {"chair": {"ap25": 100.0, "ap50": 100.0}, "sofa": {"ap25": 100.0, "ap50": 0.0}}
+    assert (figures.map25, figures.ar25) == (100.0, 100.0)
+    assert (figures.map50, figures.ar50) == (50.0, 50.0)  # the sofa's box overlaps by 0.4
+    assert figures.per_class == {"chair": {"ap25": 100.0, "ap50": 100.0}, "sofa": {"ap25": 100.0, "ap50": 0.0}}
 
 
 class Echo:

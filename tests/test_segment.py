@@ -9,6 +9,7 @@ import pytest
 
 from stages import download, patches, segment
 from stages.artifacts.files import read_json
+from stages.artifacts.metrics import SegmentationMetrics, read_metrics
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import Clouds, PointCloudDataset, open_points, write_points
@@ -109,26 +110,25 @@ def written():
 
 
 def test_the_files_say_what_was_predicted_and_how_right_it_is(here):
-    metrics = read_json(Paths().metrics(*RUN))
-    assert (
-        metrics["task"] == "segmentation"
-        and metrics["shapes"] == dict.fromkeys(sorted(CATEGORIES), 2) | metrics["shapes"]
-    )
+    metrics = read_metrics(Paths().metrics(*RUN), SegmentationMetrics)
+    assert metrics.shapes == dict.fromkeys(CATEGORIES, 2)
     truth = toy().splits["test"]
     for method in ("neutral", "neutral_as_released", "search_test", "largest_part"):
-        split, predicted = read_segments(Paths().segments(*RUN), method)
+        split, predicted, iou = read_segments(Paths().segments(*RUN), method)
         assert split == "test" and predicted.shape == truth.parts.shape
         right = 100 * (predicted == truth.parts).mean()
-        assert metrics[method]["instance_accuracy"] == pytest.approx(right, abs=0.01)
+        figures = metrics.protocols[method]
+        assert figures.instance_accuracy == pytest.approx(right, abs=0.01)
+        assert figures.instance_miou == pytest.approx(100 * iou.mean(), abs=0.01)
         for label, category in enumerate(CATEGORIES):
             rows = truth.labels == label
             own = 100 * (predicted[rows] == truth.parts[rows]).mean()
-            assert metrics[method]["categories"][category]["accuracy"] == pytest.approx(own, abs=0.01)
+            assert figures.categories[category].accuracy == pytest.approx(own, abs=0.01)
+            assert figures.categories[category].iou == pytest.approx(100 * iou[rows].mean(), abs=0.01)
     chosen = read_json(Paths().search(*RUN))
     assert set(chosen["search_test"]["mug"]["sentences"]) == set(PARTS["mug"])
     said = [f"{start} the cup of a mug" for start in ("here is", "it shows")]
     assert chosen["llm_four"]["mug"]["sentences"]["cup"] == said
-    assert set(read_json(Paths().seconds(*RUN))) == set(chosen)
     with pytest.raises(InputError, match="no method 'guess'; it has chance, "):
         read_segments(Paths().segments(*RUN), "guess")
 

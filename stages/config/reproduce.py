@@ -4,7 +4,7 @@ from stages.config.section import section
 
 
 @section
-class Paper:
+class Reproduce:
     """The published selection: what `make paper` sets (key of params.yaml -> value), and which sweeps it runs then.
 
     `weights_gb` and `maps_per_second` are for its estimates: a backbone's download, and how fast one encodes maps.
