@@ -21,7 +21,7 @@ def main(*, params: Params | None = None, root: Path = Path()) -> None:
     document = page(
         sections,
         title="PointCLIP V2, as a pipeline",
-        summary="What the last run measured, compared with what others published. Every table is also in reports/tables.",
+        summary="What was measured here, compared with what others published. Every table is also in reports/tables.",
         weights=weights_table({name: params.backbone_entry(name) for name in used}),
         parameters=as_yaml(params),
     )

@@ -1,6 +1,5 @@
 """Detection: planes, clusters, naming and scoring by hand-checked cases, and the stage on rooms, ScanNet and 3DETR."""
 
-import json
 import os
 import shutil
 from dataclasses import replace
@@ -13,6 +12,7 @@ from test_detection_detr3d import official, saved
 
 from stages import detect
 from stages.artifacts.boxes import read_boxes
+from stages.artifacts.metrics import DetectionMetrics, read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import Scene, Scenes, write_scenes
 from stages.bundled import rooms
@@ -271,7 +271,7 @@ def some_rooms():
 
 
 def metrics_of(dataset):
-    return json.loads(Paths().metrics(dataset, "bundled").read_text())
+    return read_metrics(Paths().metrics(dataset, "bundled"), DetectionMetrics)
 
 
 def edit(workplace, old, new):
@@ -287,9 +287,10 @@ def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
     outputs = [Paths().boxes("rooms", "bundled"), Paths().metrics("rooms", "bundled")]
     first = [path.read_bytes() for path in outputs]
     found = metrics_of("rooms")
-    assert (found["task"], found["scans"]) == ("detection", 2)
-    assert found["boxes"] == sum(len(scene.labels) for scene in scenes)
-    assert found["ground_truth"]["as_set"]["map25"] > found["clusters"]["as_set"]["map25"] > 0
+    assert found.scans == 2 and found.boxes == sum(len(scene.labels) for scene in scenes)
+    truth, clusters = (found.proposals[kind]["as_set"] for kind in ("ground_truth", "clusters"))
+    assert truth.map25 > clusters.map25 > 0
+    assert (truth.labels_read, clusters.labels_read) == ("test", "none")
     boxes, labels, scores = read_boxes(outputs[0], proposals="ground_truth", scan="room_00")
     assert (boxes.dtype, labels.dtype) == (np.float32, np.int64)
     assert (np.diff(scores) <= 0).all() and {*map(tuple, boxes)} <= {*map(tuple, scenes[0].boxes)}
@@ -306,8 +307,8 @@ def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
     write_scenes(Paths().points("scannet"), read("scannet", entry))
     detect.main("scannet", "bundled")
     found = metrics_of("scannet")
-    assert (found["scans"], found["classes"], found["boxes"]) == (1, 18, 27)
-    assert found["ground_truth"]["as_set"]["map25"] > 0 and "clusters" in found
+    assert (found.scans, found.classes, found.boxes) == (1, 18, 27)
+    assert found.proposals["ground_truth"]["as_set"].map25 > 0 and "clusters" in found.proposals
 
 
 def test_3detr_runs_by_its_weights_alone(workplace):
@@ -317,7 +318,7 @@ def test_3detr_runs_by_its_weights_alone(workplace):
     edit(workplace, "network_points: 40000", "network_points: 2000")
     detect.main("rooms", "bundled")
     found = metrics_of("rooms")
-    assert {"map25", "map50", "ar25", "ar50", "per_class"} <= set(found["detr3d"]["without_minimum_points"])
+    assert found.proposals["detr3d"]["without_minimum_points"].labels_read == "train"
     checkpoint = official()
     del checkpoint["model"]["pos_embedding.gauss_B"]
     saved(workplace, checkpoint)

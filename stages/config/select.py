@@ -7,7 +7,8 @@ from stages.config.section import section
 class Select:
     """The axes of the matrices in dvc.yaml: datasets that are read, those of each task among them, and backbones.
 
-    `fewshot` names those of `classification` that few-shot methods are trained on too. Segmentation has backbones of its own: it needs features of patches that mean something by themselves.
+    `fewshot` names those of `classification` that few-shot methods are trained on too. Segmentation has backbones of
+    its own: it needs features of patches that mean something by themselves.
     """
 
     datasets: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a selection will fetch and cost, before anything is fetched."""
+"""An estimate of what a selection will fetch and cost, before anything is fetched."""
 
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ def download_lines(estimate: CostEstimate) -> list[str]:
 
 def estimate_lines(estimate: CostEstimate) -> list[str]:
     """Disk and time from the published numbers of samples; where none is published, that is said."""
-    params, maps = estimate.params, 0
+    params, runs, maps = estimate.params, estimate.runs, 0
     lines = ["Estimates"]
     for name in params.select.classification:
         splits = params.dataset_entry(name).splits
@@ -50,14 +50,15 @@ def estimate_lines(estimate: CostEstimate) -> list[str]:
         else:
             maps += sum(splits.values()) * estimate.views
     backbones = len(params.select.backbones)
-    disk = maps * estimate.runs * (MAP_BYTES + backbones * FEATURE_BYTES) / GIGA
-    hours = maps * estimate.runs * backbones / params.reproduce.maps_per_second / 3600
-    smoothing = [name for name in params.train.methods if name.startswith("smooth")]
+    disk = maps * runs * (MAP_BYTES + backbones * FEATURE_BYTES) / GIGA
+    rate = params.reproduce.maps_per_second
+    hours = maps * runs * backbones / rate / 3600
+    smoothing = [name for name in params.train.methods if name.startswith("smooth") and params.select.fewshot]
     unknown = f"  not included: {', '.join(smoothing)}, which draws and encodes its shots anew in every epoch"
     return [
         *lines,
-        f"  disk: {disk:.1f} GB of depth maps and features for {maps} maps, {estimate.runs} times (once and every sweep)",
-        f"  time: {hours:.1f} h of encoding at {params.reproduce.maps_per_second:g} maps a second (reproduce.maps_per_second)",
+        f"  disk: {disk:.1f} GB of depth maps and features for {maps} maps, {runs} times (once and every sweep)",
+        f"  time: {hours:.1f} h of encoding at {rate:g} maps a second (reproduce.maps_per_second)",
         *([unknown] if smoothing else ()),
     ]
 

@@ -10,7 +10,7 @@ from stages.reporting.tables import ORACLE_NOTE, marked
 
 Runs = Mapping[Key, DetectionMetrics]
 COLUMNS = ("mAP@25", "mAP@50")
-FULL = "as_set"  # the row of all switches as they are set
+FULL = "full"  # the row with every step in use
 UPPER_BOUND = "ground_truth reads the true boxes: an upper bound of what naming them can reach, not a result."
 SUPERVISED = (
     "detr3d's boxes are supervised on the same classes: zero-shot classification of supervised boxes. "
@@ -23,7 +23,7 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
     table = comparison_table(
         "detection",
         "Detection, %",
-        ("dataset", "backbone", "proposals", "switches"),
+        ("dataset", "backbone", "proposals", "ablation"),
         COLUMNS,
         detection_rows(runs, published),
         ours_only=("AR@25", "AR@50"),
@@ -34,17 +34,17 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
 
 
 def detection_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
-    """Average precision and recall by (dataset, backbone, proposals, switches)."""
+    """Average precision and recall by (dataset, backbone, proposals, ablation)."""
     ours = {
-        (*key, marked(kind, oracle=figures.oracle), row): {
+        (*key, marked(kind, oracle=figures.oracle), ablation): {
             "mAP@25": figures.map25,
             "mAP@50": figures.map50,
             "AR@25": figures.ar25,
             "AR@50": figures.ar50,
         }
         for key, metrics in runs.items()
-        for kind, rows in metrics.proposals.items()
-        for row, figures in rows.items()
+        for kind, ablations in metrics.proposals.items()
+        for ablation, figures in ablations.items()
     }
     results = [
         PublishedResult(_key(boxes.method), {"mAP@25": boxes.map25, "mAP@50": boxes.map50}, boxes.source)

@@ -118,7 +118,7 @@ def searches(
 def projections(
     published: Published, sweep: Sequence[SweepRow], *, source: str, baseline: str, examples: Examples
 ) -> Section:
-    """Smoothing kernels compared with the published ones, what every projection makes of the same objects, all views."""
+    """Smoothing kernels compared with the published ones, the same objects under every projection and in all views."""
     rows = kernel_rows(published, sweep, source=source, baseline=baseline)
     table = _before_after_table("kernels", "Smoothing kernels, top-1 %", ("dataset", "backbone", "kernel"), rows)
     objects = next(iter(examples.sheets.values())).classes[: len(next(iter(examples.projections.values())))]
