@@ -313,12 +313,14 @@ def test_clouds_are_drawn_upright_as_the_projection_turns_them(up_axis):
 
 def test_figures_show_every_map_with_its_title():
     depth = np.random.default_rng(0).random((3, 4, 8, 8))
-    sheet = sheet_figure(depth, ["bed", "sofa", "vase"])
-    assert [axis.get_ylabel() for axis in sheet.axes[::4]] == ["bed", "sofa", "vase"]
-    np.testing.assert_array_equal(sheet.axes[5].images[0].get_array(), depth[1, 1])
-    shown = projections_figure({"V1": depth[:2, 0], "V2": depth[:2, 1]}, ["bed", "sofa"])
-    assert [axis.get_title() for axis in shown.axes[:2]] == ["V1", "V2"]
-    np.testing.assert_array_equal(shown.axes[3].images[0].get_array(), depth[1, 1])
+    sheet = sheet_figure(depth, ["bed", "sofa", "vase"]).axes[0]
+    assert [label.get_text() for label in sheet.get_yticklabels()] == ["bed", "sofa", "vase"]
+    assert [label.get_text() for label in sheet.get_xticklabels()] == ["view 0", "view 1", "view 2", "view 3"]
+    np.testing.assert_array_equal(sheet.images[5].get_array(), depth[1, 1])
+    assert sheet.images[5].get_extent()[0] == 1 and sheet.images[5].get_extent()[3] == 1
+    shown = projections_figure({"V1": depth[:2, 0], "V2": depth[:2, 1]}, ["bed", "sofa"]).axes[0]
+    assert [label.get_text() for label in shown.get_xticklabels()] == ["V1", "V2"]
+    np.testing.assert_array_equal(shown.images[3].get_array(), depth[1, 1])
     example = example_figure(
         np.zeros((5, 3)) + np.arange(5)[:, None], depth[0], [("bed", 0.75)], up_axis="y", true_class="bed"
     )

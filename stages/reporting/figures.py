@@ -1,12 +1,13 @@
 """Figures with one fixed style; nothing here touches the screen."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from stages.artifacts.examples import Kernel
 from stages.reporting.page import Picture
@@ -14,6 +15,7 @@ from stages.reporting.page import Picture
 STYLE = {"font.size": 9, "axes.titlesize": 9, "figure.facecolor": "white", "svg.hashsalt": "depth maps"}
 # columns and signs that turn the axis that is up to matplotlib's third
 UPRIGHT = {"x": ((2, 1, 0), (1, -1, 1)), "y": ((2, 0, 1), (1, 1, 1)), "z": ((1, 0, 2), (-1, 1, 1))}
+TILE = 0.94  # of a map's share of the width, the rest is a gap
 INK, ACCENT, MUTED = "#1f2933", "#2563a8", "#c3cdd6"
 
 
@@ -36,30 +38,13 @@ def example_figure(
 
 def sheet_figure(depth: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Depth maps [N, V, R, R] of N objects, one object a row, named by their classes [N]."""
-    objects, views = depth.shape[:2]
-    with rc_context(STYLE):
-        width, height = 1.05 * views + 0.9, 1.05 * objects + 0.2
-        figure = Figure(figsize=(width, height))
-        # placed by hand: matplotlib takes seconds to find a layout of so many axes
-        place = {"left": 0.88 / width, "right": 0.995, "bottom": 0.01, "top": 1 - 0.2 / height}
-        axes = figure.subplots(objects, views, squeeze=False, gridspec_kw=place | {"wspace": 0.06, "hspace": 0.06})
-        for row, (maps, name) in enumerate(zip(depth, class_names, strict=True)):
-            _draw_maps(axes[row], maps, titles=[f"view {view}" if row == 0 else "" for view in range(views)])
-            axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
-        return figure
+    views = [f"view {view}" for view in range(depth.shape[1])]
+    return _tiles_figure(depth, row_names=class_names, column_names=views, side=1.05)
 
 
-def projections_figure(shown: dict[str, np.ndarray], class_names: Sequence[str]) -> Figure:
+def projections_figure(shown: Mapping[str, np.ndarray], class_names: Sequence[str]) -> Figure:
     """The same N objects, one a row, under several projections: one view [N, R, R] of each by title."""
-    objects, columns = len(class_names), len(shown)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(1.4 * columns + 0.9, 1.4 * objects + 0.2), layout="constrained")
-        axes = figure.subplots(objects, columns, squeeze=False)
-        for column, (title, maps) in enumerate(shown.items()):
-            _draw_maps(axes[:, column], maps, titles=[title] + [""] * (objects - 1))
-        for axis, name in zip(axes[:, 0], class_names, strict=True):
-            axis.set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
-        return figure
+    return _tiles_figure(list(zip(*shown.values(), strict=True)), row_names=class_names, column_names=shown, side=1.4)
 
 
 def confusion_figure(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
@@ -122,6 +107,28 @@ def drawn_axes(points: np.ndarray, up_axis: str) -> np.ndarray:
     """Coordinates [3, P] as matplotlib draws them, its third axis upward, of points [P, 3] of which `up_axis` is up."""
     columns, signs = UPRIGHT[up_axis]
     return points.T[list(columns)] * np.array(signs)[:, None]
+
+
+def _tiles_figure(
+    tiles: Sequence[Sequence[np.ndarray]], *, row_names: Sequence[str], column_names: Iterable[str], side: float
+) -> Figure:
+    """Depth maps [rows][columns] of [R, R], each `side` inches wide, in one pair of axes: many would take seconds."""
+    with rc_context(STYLE):
+        rows, columns = len(tiles), len(tiles[0])
+        figure = Figure(figsize=(side * columns + 0.9, side * rows + 0.2), layout="constrained")
+        axes = figure.subplots()
+        for row, maps in enumerate(tiles):
+            for column, depth in enumerate(maps):
+                extent = (column, column + TILE, row + TILE, row)
+                axes.imshow(depth, cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=extent)
+                axes.add_patch(Rectangle((column, row), TILE, TILE, fill=False, color=MUTED, linewidth=0.8))
+        axes.set(xlim=(-0.02, columns), ylim=(rows, -0.02), aspect="equal")
+        axes.set_xticks(np.arange(columns) + TILE / 2, list(column_names))
+        axes.set_yticks(np.arange(rows) + TILE / 2, row_names)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0, labelcolor=INK)
+        axes.spines[:].set_visible(False)
+        return figure
 
 
 def _draw_maps(axes: Sequence[Axes], depth: np.ndarray, *, titles: Sequence[str]) -> None:
