@@ -34,7 +34,7 @@ def main(*, params: Params | None = None, root: Path = Path()) -> None:
         clouds_of[dataset], classes = _some_objects(dataset, params, paths)
         sheets[dataset] = Sheet(render(clouds_of[dataset], projection), classes)
     few = next(iter(clouds_of.values()), [])[: params.report.projection_objects]
-    projections = {title: render(few, one)[:, 0] for title, one in PROJECTIONS.items()} if few else {}
+    projections = {title: render(few, method)[:, 0] for title, method in PROJECTIONS.items()} if few else {}
     kernels = {name: _kernel(name) for name in KERNELS if name != "none"}
     write_examples(paths.examples(), Examples(sheets, projections, kernels))
 

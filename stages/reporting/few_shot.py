@@ -24,7 +24,7 @@ ARCHIVE_NOTE = (
 )
 
 
-class Run(NamedTuple):
+class FewShotRun(NamedTuple):
     """Where few-shot figures are from: dataset, backbone, this run or the archive, and shapes of train and test."""
 
     dataset: str
@@ -33,17 +33,19 @@ class Run(NamedTuple):
     shapes: str
 
 
-Runs = Mapping[Run, Mapping[str, Mapping[int, FewShotFigures | FewShotRow]]]  # by run, method and number of shots
+Runs = Mapping[
+    FewShotRun, Mapping[str, Mapping[int, FewShotFigures | FewShotRow]]
+]  # by run, method and number of shots
 
 
 def gather_runs(selected: Mapping[Key, FewShotMetrics], archive: Sequence[FewShotRow]) -> Runs:
     """The selected runs by (dataset, backbone), then those of the archive."""
     runs = {
-        Run(*key, SELECTED, f"{metrics.samples['train']} + {metrics.samples['test']}"): metrics.methods
+        FewShotRun(*key, SELECTED, f"{metrics.samples['train']} + {metrics.samples['test']}"): metrics.methods
         for key, metrics in selected.items()
     }
     for row in archive:
-        run = Run(row.dataset, row.backbone, ARCHIVED, row.shapes)
+        run = FewShotRun(row.dataset, row.backbone, ARCHIVED, row.shapes)
         runs.setdefault(run, {}).setdefault(row.method, {})[row.shots] = row
     return runs
 

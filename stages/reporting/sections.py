@@ -45,7 +45,7 @@ class Classified:
 
 
 def zero_shot(runs: Runs, published: Published, evaluate: Evaluate, shown: Classified) -> Section:
-    """Every protocol with its interval, and before and after the searches beside the published figures."""
+    """Every protocol with its interval, and before and after the searches, compared with the published figures."""
     metrics = runs[shown.dataset, shown.backbone]
     rows = zeroshot_rows(runs, published, baseline=evaluate.baseline)
     tables = (
