@@ -16,7 +16,7 @@ from stages.core.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.augment import augment
 from stages.fewshot.baselines import within_one_error
-from stages.fewshot.evaluation import few_shot
+from stages.fewshot.evaluation import few_shot_figures
 from stages.fewshot.splits import few_shot_split
 from stages.fewshot.training import smoothed_cross_entropy
 
@@ -122,9 +122,9 @@ def test_the_figures_are_those_counted_by_hand():
     names = ("sample", "label", "method", "shots", "seed", "rank", "predicted", "score")
     columns = {name: np.array(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
     predictions = [("adapter", 2, 0, np.array([[0, 0, 0, 0], [0, 1, 1, 0], [1, 0, 0, 1]]))]
-    found = few_shot(columns, predictions, evaluate=PARAMS.evaluate)
-    assert found["adapter"]["0"]["top1_mean"] == 50 and found["adapter"]["0"]["seeds"] == []
-    assert found["adapter"]["2"]["top1_mean"] == 87.5 and found["adapter"]["2"]["top1_std"] == 12.5
-    assert found["adapter"]["2"]["seeds"] == [0, 1] and found["adapter"]["2"]["labels_read"] == "train"
-    marked = found["adapter_best_on_test"]["2"]
-    assert marked["top1_mean"] == 100 and marked["labels_read"] == "test"
+    found = few_shot_figures(columns, predictions, config=PARAMS.evaluate)
+    assert found["adapter"][0].top1_mean == 50 and found["adapter"][0].seeds == ()
+    assert found["adapter"][2].top1_mean == 87.5 and found["adapter"][2].top1_std == 12.5
+    assert found["adapter"][2].seeds == (0, 1) and found["adapter"][2].labels_read == "train"
+    marked = found["adapter_best_on_test"][2]
+    assert marked.top1_mean == 100 and marked.oracle

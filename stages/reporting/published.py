@@ -1,4 +1,4 @@
-"""Figures of the literature (reports/published.yaml), read strictly: what stands beside ours and where it is from."""
+"""Figures of the literature (reports/published.yaml), read strictly: what ours is compared with, and its sources."""
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
