@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from stages.artifacts.confusions import write_confusions
-from stages.artifacts.features import Features, read_features
+from stages.artifacts.features import read_features
 from stages.artifacts.files import read_json
 from stages.artifacts.metrics import ClassificationMetrics, write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
-from stages.artifacts.prompts import Prompts, read_prompts
+from stages.artifacts.prompts import read_prompts
+from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage

@@ -13,9 +13,10 @@ from stages.artifacts.files import read_text, write_json
 from stages.artifacts.metrics import write_metrics
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, PointsReader, open_points
+from stages.artifacts.points import PointsReader, open_points
 from stages.artifacts.segments import write_segments
-from stages.artifacts.sentences import SentenceTable, read_sentences
+from stages.artifacts.sentences import read_sentences
+from stages.artifacts.types import Clouds, SentenceTable
 from stages.backbones.clip import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params

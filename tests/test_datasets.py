@@ -17,8 +17,9 @@ from raw_layouts import LAYOUTS, OPTIONS, clouds
 from scipy.spatial.distance import cdist
 
 from stages.artifacts.files import read_json
-from stages.artifacts.points import Clouds, open_points, write_points
+from stages.artifacts.points import open_points, write_points
 from stages.artifacts.prompts import read_prompts
+from stages.artifacts.types import Clouds
 from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError

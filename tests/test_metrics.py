@@ -28,7 +28,8 @@ from stages.artifacts.metrics import (
 )
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
-from stages.artifacts.prompts import Prompts, write_prompts
+from stages.artifacts.prompts import write_prompts
+from stages.artifacts.types import Prompts
 from stages.config.params import load_params
 from stages.core.errors import InputError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from stages.artifacts.scenes import Scenes
+from stages.artifacts.types import Scenes
 from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError

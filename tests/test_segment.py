@@ -12,9 +12,10 @@ from stages.artifacts.files import read_json
 from stages.artifacts.metrics import CategoryFigures, SegmentationFigures, SegmentationMetrics, read_metrics
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, PointCloudDataset, open_points, write_points
+from stages.artifacts.points import open_points, write_points
 from stages.artifacts.segments import read_segments
-from stages.artifacts.sentences import SentenceTable, write_sentences
+from stages.artifacts.sentences import write_sentences
+from stages.artifacts.types import Clouds, PointCloudDataset, SentenceTable
 from stages.backbones.clip import ClipModel
 from stages.bundled.procedural_parts import labelled_shape
 from stages.core.errors import InputError

@@ -47,7 +47,7 @@ class Paths:
         return self.root / "reports/prompts" / f"{dataset}.json"
 
     def search(self, dataset: str, backbone: str) -> Path:
-        """Per search protocol: the split it saw, prompt ids per class [C][...], view weights [V], accepted steps."""
+        """Per search protocol: split, labels read, prompt ids per class [C][...], view weights [V], accepted steps."""
         return self.root / "data/search" / dataset / f"{backbone}.json"
 
     def predictions(self, dataset: str, backbone: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds, PointCloudDataset
+from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.bundled import procedural
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds
-from stages.artifacts.scenes import Scene, Scenes
+from stages.artifacts.types import Clouds, Scene, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets import home_objects

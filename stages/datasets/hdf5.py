@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 from stages.core.errors import InputError, one_line
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import trimesh
 from tqdm import tqdm
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
 from stages.datasets import pcd

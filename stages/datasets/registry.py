@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from stages.artifacts.points import PointCloudDataset
-from stages.artifacts.scenes import Scenes
+from stages.artifacts.types import PointCloudDataset, Scenes
 from stages.bundled import procedural_parts, rooms
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from stages.artifacts.scenes import Scene, Scenes
+from stages.artifacts.types import Scene, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds, PointCloudDataset
+from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.hdf5 import join_clouds, open_raw, read_clouds, read_key

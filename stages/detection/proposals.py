@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from stages.artifacts.metrics import LabelsRead
-from stages.artifacts.scenes import Scene
+from stages.artifacts.types import Scene
 from stages.config.detect import Detect
 from stages.core.errors import InputError
 from stages.detection.clusters import cluster_boxes

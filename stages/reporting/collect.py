@@ -21,8 +21,9 @@ from stages.artifacts.metrics import (
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.artifacts.predictions import read_ranked
-from stages.artifacts.scenes import Scene, open_scenes
+from stages.artifacts.scenes import open_scenes
 from stages.artifacts.segments import read_segments
+from stages.artifacts.types import Scene
 from stages.config.params import Params
 from stages.core.errors import InputError
 from stages.reporting import (

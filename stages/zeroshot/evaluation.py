@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.features import Features
 from stages.artifacts.metrics import AccuracyFigures, LabelsRead
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
 from stages.zeroshot.metrics import (
@@ -100,7 +99,7 @@ def _figures(
         top5=_percent(top_k_accuracy(found.ranked, labels, k=RANKS)),
         mean_class_accuracy=_percent(mean_class_accuracy(found.ranked[:, 0], labels)),
         negative_log_likelihood=round(negative_log_likelihood(found.logits, labels), 4),
-        mcnemar_p=round(mcnemar(hits, baseline)[2], 4),
+        mcnemar_p=round(mcnemar(hits, baseline), 4),
     )
 
 
