@@ -26,13 +26,12 @@ from stages.datasets.objects import read_object
 from stages.language.prompts.parts import fill_parts, parse_part_templates
 from stages.language.prompts.templates import fill, parse_templates
 from stages.projection.clouds import orient
-from stages.projection.presets import PRESETS, resolve
+from stages.projection.presets import preset_named, resolve
 from stages.projection.rendering import render
 from stages.reporting.colours import part_colours
 from stages.reporting.figures import png, sheet_figure
-from stages.segmentation.evaluation import readings
 from stages.segmentation.inference import coloured_ply, segment_cloud
-from stages.segmentation.protocols import NEUTRAL
+from stages.segmentation.patch_config import PatchConfig
 from stages.zeroshot.classifier import class_logits, rank_classes
 
 TOP = 5
@@ -99,9 +98,9 @@ def _parts(clouds: Clouds, parts: list[str], model: ClipModel, params: Params, a
             orient(cloud, asked.up),
             lambda depth: model.encode_patches(depth, batch_size=config.batch_size, resolution=config.resolution),
             text,
-            projection=PRESETS[config.preset],
+            projection=preset_named(config.preset, key="patches.preset"),
             parts=parts,
-            reading=readings(params.segment)[NEUTRAL],
+            config=PatchConfig.from_params(params.segment),
             source=str(file),
         )
         if asked.ply:

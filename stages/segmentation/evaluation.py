@@ -1,7 +1,6 @@
 """What the protocols score on the evaluated shapes, category by category, and the figures over all of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,16 +8,18 @@ import numpy as np
 from stages.artifacts.metrics import CategoryFigures, LabelsRead, SegmentationFigures, SegmentationMetrics
 from stages.config.segment import Segment
 from stages.core.errors import InputError
-from stages.segmentation.protocols import NEUTRAL, SEARCHED, Choice, Sentences, protocols
+from stages.segmentation.part_prompts import PartPrompts
+from stages.segmentation.patch_config import PatchConfig, variants
+from stages.segmentation.protocols import NEUTRAL, ProtocolInputs, protocols
 from stages.segmentation.scores import Scores, percent, score, summarise
-from stages.segmentation.shapes import Reading, Shapes
+from stages.segmentation.shapes import Shapes
 
 BASELINES: dict[str, LabelsRead] = {"chance": "none", "largest_part": "test"}
 READ_MORE = ("none", "train", "test")  # from the least to the most
-ShapesUnder = Callable[[str, Reading], Shapes | None]
+ShapesOf = Callable[[str, PatchConfig], Shapes | None]
 
 
-class Segmented(NamedTuple):
+class CategoryResult(NamedTuple):
     """One category: predicted parts [N, P] by method, whose labels each has read, what the protocols chose; the labels.
 
     `unseen` is the share of points that no view sees.
@@ -32,55 +33,39 @@ class Segmented(NamedTuple):
     unseen: float
 
 
-def readings(config: Segment) -> dict[str, Reading]:
-    """The reading of all protocols, first, and those that show by the neutral sentence what one switch changes."""
-    base = Reading(config.mode, config.smooth_window, config.refine_neighbours if config.refine else 0)
-    other = "as_released" if config.mode == "correct" else "correct"
-    refined = replace(base, refine=0 if config.refine else config.refine_neighbours)
-    return {
-        NEUTRAL: base,
-        f"{NEUTRAL}_{other}": replace(base, mode=other),
-        f"{NEUTRAL}_{'unrefined' if config.refine else 'refined'}": refined,
-    }
+def segment_category(
+    shapes_of: ShapesOf, prompts: PartPrompts, config: Segment, *, logit_scale: float
+) -> CategoryResult:
+    """All methods on one category; `shapes_of` gives the shapes of a split under a PatchConfig, None without any.
 
-
-def check_protocol_names(config: Segment) -> None:
-    """InputError where a protocol of `config` has the name of one that every run has."""
-    taken = (*readings(config), *SEARCHED, *BASELINES)
-    for name in config.protocols:
-        if name in taken:
-            raise InputError(
-                f"params.yaml: segment.protocols.{name}: expected another name than those of every run: "
-                f"{', '.join(taken)}"
-            )
-
-
-def segment(shapes: ShapesUnder, sentences: Sentences, config: Segment, *, logit_scale: float) -> Segmented:
-    """All methods on one category; `shapes` gives those of a split under a reading, None where there are none.
-
-    Besides the protocols and the neutral sentence under other readings there are two baselines: parts at random, and
-    the part that most evaluated points have, for all of them.
+    Besides the protocols there are the neutral sentence under other PatchConfigs and two baselines: parts at random,
+    and the most frequent part of the evaluated points for all of them.
     """
-    base, *variants = readings(config).items()
-    test, train, val = (shapes(split, base[1]) for split in ("test", "train", "val"))
-    predicted, chosen = {}, {}
-    run = protocols(test, train, val, sentences, config, logit_scale=logit_scale)
-    choices: dict[str, Choice] = {}
-    for name, protocol in run.items():
-        choices[name] = protocol()
-        predicted[name] = test.predict(choices[name].text, view_weights=choices[name].view_weights)
-        chosen[name] = choices[name].document
-    neutral = choices[NEUTRAL]
-    for name, reading in variants:
-        predicted[name] = shapes("test", reading).predict(neutral.text, view_weights=neutral.view_weights)
+    variants_by_name = {f"{NEUTRAL}_{name}": variant for name, variant in variants(config).items()}
+    by_name = protocols(config)
+    _check_names(config, reserved=(*variants_by_name, *BASELINES))
+    test, train, val = (shapes_of(split, PatchConfig.from_params(config)) for split in ("test", "train", "val"))
+    inputs = ProtocolInputs(test, train, val, prompts, config, logit_scale)
+    results = {name: protocol(inputs) for name, protocol in by_name.items()}
+    predicted = {name: test.predict(result.text, view_weights=result.view_weights) for name, result in results.items()}
+    neutral = results[NEUTRAL]
+    for name, variant in variants_by_name.items():
+        predicted[name] = shapes_of("test", variant).predict(neutral.text, view_weights=neutral.view_weights)
     predicted["chance"] = np.random.default_rng(0).integers(0, len(test.parts), test.truth.shape)
     predicted["largest_part"] = np.full_like(test.truth, np.bincount(test.truth.ravel()).argmax())
+    chosen = {name: result.document for name, result in results.items()}
     read = dict.fromkeys(predicted, "none") | {name: found["labels_read"] for name, found in chosen.items()} | BASELINES
-    return Segmented(predicted, read, chosen, test.truth, test.parts, test.unseen)
+    return CategoryResult(predicted, read, chosen, test.truth, test.parts, test.unseen)
+
+
+def _check_names(config: Segment, *, reserved: tuple[str, ...]) -> None:
+    for name in config.protocols:
+        if name in reserved:
+            raise InputError(f"params.yaml: segment.protocols.{name}: expected another name than {', '.join(reserved)}")
 
 
 def whole_split(
-    by_category: Mapping[str, Segmented],
+    by_category: Mapping[str, CategoryResult],
     scores: Mapping[str, Mapping[str, Scores]],
     labels: np.ndarray,
     *,
@@ -100,7 +85,7 @@ def whole_split(
     return predicted, iou
 
 
-def score_methods(by_category: Mapping[str, Segmented]) -> dict[str, dict[str, Scores]]:
+def score_methods(by_category: Mapping[str, CategoryResult]) -> dict[str, dict[str, Scores]]:
     """Scores of every category's shapes, by category and method."""
     return {
         category: {
@@ -111,7 +96,7 @@ def score_methods(by_category: Mapping[str, Segmented]) -> dict[str, dict[str, S
 
 
 def segmentation_metrics(
-    by_category: Mapping[str, Segmented], scores: Mapping[str, Mapping[str, Scores]], *, mode: str
+    by_category: Mapping[str, CategoryResult], scores: Mapping[str, Mapping[str, Scores]], *, mode: str
 ) -> SegmentationMetrics:
     """Figures in percent of every method: means over shapes (instance) and categories (class), and of each category.
 
