@@ -12,7 +12,8 @@ from test_detection_detr3d import official, saved
 
 from stages import detect
 from stages.artifacts.boxes import read_boxes
-from stages.artifacts.metrics import DetectionMetrics, read_metrics
+from stages.artifacts.figures import DetectionMetrics
+from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import write_scenes
 from stages.artifacts.types import Scene, Scenes

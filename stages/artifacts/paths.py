@@ -50,6 +50,10 @@ class Paths:
         """Per search protocol: split, labels read, prompt ids per class [C][...], view weights [V], accepted steps."""
         return self.root / "data/search" / dataset / f"{backbone}.json"
 
+    def weights_used(self, backbone: str) -> Path:
+        """Names or hashes of the files that `backbone` is loaded from."""
+        return self.root / "data/weights_used" / f"{backbone}.json"
+
     def predictions(self, dataset: str, backbone: str) -> Path:
         """Predicted classes of every evaluated sample."""
         return self.root / "data/predictions" / dataset / f"{backbone}.parquet"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.metrics import CategoryFigures, LabelsRead, SegmentationFigures, SegmentationMetrics
+from stages.artifacts.figures import CategoryFigures, LabelsRead, SegmentationFigures, SegmentationMetrics
 from stages.config.segment import Segment
 from stages.core.errors import InputError
 from stages.segmentation.part_prompts import PartPrompts
