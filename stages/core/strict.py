@@ -1,4 +1,4 @@
-"""A frozen dataclass that takes no unknown key and no wrong type: sections of params.yaml, metrics, published figures."""
+"""A frozen dataclass that takes no unknown key and no wrong type, as params.yaml, metrics and published figures are."""
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as pydantic_dataclass
