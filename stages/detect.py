@@ -9,8 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.artifacts.boxes import BOX_COLUMNS, write_boxes
+from stages.artifacts.figures import DetectionMetrics
 from stages.artifacts.files import read_text
-from stages.artifacts.metrics import DetectionMetrics, write_metrics
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import ScenesReader, open_scenes
 from stages.artifacts.types import Scene

@@ -7,8 +7,9 @@ import numpy as np
 
 from stages.artifacts.confusions import write_confusions
 from stages.artifacts.features import read_features
+from stages.artifacts.figures import ClassificationMetrics
 from stages.artifacts.files import read_json
-from stages.artifacts.metrics import ClassificationMetrics, write_metrics
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
 from stages.artifacts.prompts import read_prompts

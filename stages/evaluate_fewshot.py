@@ -4,7 +4,8 @@ from pathlib import Path
 
 from stages.artifacts.features import read_features
 from stages.artifacts.fewshot import read_epochs
-from stages.artifacts.metrics import FewShotMetrics, write_metrics
+from stages.artifacts.figures import FewShotMetrics
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import read_predictions
 from stages.config.params import Params, load_params

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import yaml
 from checkout import commit, contents, ran
-from stages.artifacts.metrics import read_metrics
 
+from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import read_predictions
 from stages.artifacts.prompts import read_prompts

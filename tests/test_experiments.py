@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from stages.artifacts.experiments import FewShotRow, SweepRow, read_rows
-from stages.artifacts.metrics import FewShotFigures, FewShotMetrics, write_metrics
+from stages.artifacts.figures import FewShotFigures, FewShotMetrics
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.commands import archive_fewshot, experiment, sweep
 from stages.core.errors import InputError

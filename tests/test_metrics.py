@@ -14,8 +14,7 @@ from stages.artifacts.confusions import read_confusions, write_confusions
 from stages.artifacts.experiments import FewShotRow, SpeedRow, SweepRow, read_rows, write_rows
 from stages.artifacts.features import write_features
 from stages.artifacts.fewshot import write_epochs
-from stages.artifacts.files import write_json
-from stages.artifacts.metrics import (
+from stages.artifacts.figures import (
     AccuracyFigures,
     ClassificationMetrics,
     DetectionFigures,
@@ -23,9 +22,9 @@ from stages.artifacts.metrics import (
     FewShotFigures,
     FewShotMetrics,
     SegmentationMetrics,
-    read_metrics,
-    write_metrics,
 )
+from stages.artifacts.files import write_json
+from stages.artifacts.metrics import read_metrics, write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
 from stages.artifacts.prompts import write_prompts

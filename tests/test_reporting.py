@@ -11,8 +11,7 @@ import pytest
 
 from stages.artifacts.examples import Examples, Kernel, Sheet, read_examples, write_examples
 from stages.artifacts.experiments import FewShotRow, SweepRow
-from stages.artifacts.files import write_json
-from stages.artifacts.metrics import (
+from stages.artifacts.figures import (
     AccuracyFigures,
     ClassificationMetrics,
     DetectionFigures,
@@ -20,8 +19,9 @@ from stages.artifacts.metrics import (
     FewShotFigures,
     FewShotMetrics,
     SegmentationMetrics,
-    write_metrics,
 )
+from stages.artifacts.files import write_json
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.config.params import load_params
 from stages.core.errors import InputError

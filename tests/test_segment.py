@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from stages import download, patches, segment
+from stages.artifacts.figures import CategoryFigures, SegmentationFigures, SegmentationMetrics
 from stages.artifacts.files import read_json
-from stages.artifacts.metrics import CategoryFigures, SegmentationFigures, SegmentationMetrics, read_metrics
+from stages.artifacts.metrics import read_metrics
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points, write_points

@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from stages.artifacts.figures import Figures
 from stages.artifacts.files import read_text, write_csv
-from stages.artifacts.metrics import Figures
-from stages.config.section import section
 from stages.core.errors import InputError, first_problem
+from stages.core.strict import strict_dataclass
 
 
-@section
+@strict_dataclass
 class SweepRow:
     """One protocol under one value of the swept parameter: top-1 in percent, seconds of its search if it was timed."""
 
@@ -29,7 +29,7 @@ class SweepRow:
     seconds: float | None = None
 
 
-@section
+@strict_dataclass
 class FewShotRow(Figures):
     """One few-shot method at one number of shots, in percent; `shapes` of the train and of the test split."""
 
@@ -44,7 +44,7 @@ class FewShotRow(Figures):
     top1_high: float
 
 
-@section
+@strict_dataclass
 class SpeedRow:
     """One benchmark: how long the published arithmetic (`plain`) takes and how long ours, in `unit`."""
 

@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 
 from stages.artifacts.experiments import FewShotRow, read_rows, write_rows
-from stages.artifacts.metrics import FewShotMetrics, parse_metrics, read_metrics
+from stages.artifacts.figures import FewShotMetrics
+from stages.artifacts.metrics import parse_metrics, read_metrics
 from stages.artifacts.paths import Paths
 from stages.commands.experiment import experiment_name, read_output, run_experiment
 from stages.config.params import load_params

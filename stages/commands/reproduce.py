@@ -14,6 +14,7 @@ from stages.commands.experiment import run_dvc, run_experiment
 from stages.config.params import load_params
 from stages.core.cli import run_command
 from stages.core.errors import InputError
+from stages.fewshot.methods import learning_from_clouds
 from stages.projection.presets import resolve
 from stages.projection.views import VIEW_SETS
 from stages.reporting.cost_estimate import CostEstimate, cost_lines, download_lines, estimate_lines
@@ -26,7 +27,8 @@ def main(dry_run: bool, yes: bool, *, root: Path = Path()) -> None:
     chosen = load_params(root, overrides=reproduce.overrides)
     views = len(VIEW_SETS[resolve(chosen.render).view_set].names)
     runs = 1 + sum(len(chosen.sweep_entry(name).values) for name in reproduce.sweeps)
-    estimate = CostEstimate(chosen, views=views, runs=runs)
+    cloud_methods = learning_from_clouds(chosen.train.methods) if chosen.select.fewshot else ()
+    estimate = CostEstimate(chosen, views=views, runs=runs, cloud_methods=cloud_methods)
     print("\n".join([*download_lines(estimate), *estimate_lines(estimate), *cost_lines(estimate)]))
     if dry_run:
         return

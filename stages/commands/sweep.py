@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stages.artifacts.experiments import SweepRow, write_rows
-from stages.artifacts.metrics import ClassificationMetrics, parse_metrics
+from stages.artifacts.figures import ClassificationMetrics
+from stages.artifacts.metrics import parse_metrics
 from stages.artifacts.paths import Paths
 from stages.commands.experiment import experiment_name, read_output, run_experiment
 from stages.config.params import load_params

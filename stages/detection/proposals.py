@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from stages.artifacts.metrics import LabelsRead
+from stages.artifacts.figures import LabelsRead
 from stages.artifacts.types import Scene
 from stages.config.detect import Detect
 from stages.core.errors import InputError

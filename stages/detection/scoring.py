@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stages.artifacts.metrics import DetectionFigures, LabelsRead
+from stages.artifacts.figures import DetectionFigures, LabelsRead
 from stages.config.detect import Detect
 from stages.detection.average_precision import APResult, Truth, evaluate
 from stages.detection.box_classifier import ClassifiedBoxes

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stages.artifacts.metrics import FewShotFigures, LabelsRead
+from stages.artifacts.figures import FewShotFigures, LabelsRead
 from stages.config.evaluate import Evaluate
 from stages.zeroshot.metrics import bootstrap_interval, mean_class_accuracy
 

@@ -5,8 +5,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from stages.artifacts.metrics import AccuracyFigures, ClassificationMetrics
-from stages.artifacts.metrics import Figures as WithLabels
+from stages.artifacts.figures import AccuracyFigures, ClassificationMetrics
+from stages.artifacts.figures import Figures as WithLabels
 from stages.reporting.comparison import ComparisonRow, Figures, Key, PublishedResult, compare
 from stages.reporting.published import Accuracy, Published
 from stages.reporting.tables import DAGGER, ORACLE_NOTE, Table, marked, number

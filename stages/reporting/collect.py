@@ -9,15 +9,9 @@ from stages.artifacts.confusions import read_confusions
 from stages.artifacts.depth import open_depth
 from stages.artifacts.examples import read_examples
 from stages.artifacts.experiments import FewShotRow, Row, SpeedRow, SweepRow, read_rows
+from stages.artifacts.figures import ClassificationMetrics, DetectionMetrics, FewShotMetrics, SegmentationMetrics
 from stages.artifacts.files import read_json, read_text
-from stages.artifacts.metrics import (
-    ClassificationMetrics,
-    DetectionMetrics,
-    FewShotMetrics,
-    Metrics,
-    SegmentationMetrics,
-    read_metrics,
-)
+from stages.artifacts.metrics import Metrics, read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.artifacts.predictions import read_ranked

@@ -1,5 +1,6 @@
 """An estimate of what a selection will fetch and cost, before anything is fetched."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.config.dataset import Dataset
@@ -11,11 +12,15 @@ GIGA = 1e9
 
 
 class CostEstimate(NamedTuple):
-    """A selection with its overrides set, views a cloud, and how often it is rendered and encoded (sweeps included)."""
+    """A selection with its overrides set, views a cloud, and how often it is rendered and encoded (sweeps included).
+
+    `cloud_methods` are its few-shot methods that learn from clouds: they render and encode again at every step.
+    """
 
     params: Params
     views: int
     runs: int
+    cloud_methods: Sequence[str]
 
 
 def download_lines(estimate: CostEstimate) -> list[str]:
@@ -53,13 +58,13 @@ def estimate_lines(estimate: CostEstimate) -> list[str]:
     disk = maps * runs * (MAP_BYTES + backbones * FEATURE_BYTES) / GIGA
     rate = params.reproduce.maps_per_second
     hours = maps * runs * backbones / rate / 3600
-    smoothing = [name for name in params.train.methods if name.startswith("smooth") and params.select.fewshot]
-    unknown = f"  not included: {', '.join(smoothing)}, which draws and encodes its shots anew in every epoch"
+    methods = ", ".join(estimate.cloud_methods)
+    unknown = f"  not included: {methods}, which draws and encodes its shots anew in every epoch"
     return [
         *lines,
         f"  disk: {disk:.1f} GB of depth maps and features for {maps} maps, {runs} times (once and every sweep)",
         f"  time: {hours:.1f} h of encoding at {rate:g} maps a second (reproduce.maps_per_second)",
-        *([unknown] if smoothing else ()),
+        *([unknown] if methods else ()),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stages.artifacts.metrics import DetectionMetrics
+from stages.artifacts.figures import DetectionMetrics
 from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
 from stages.reporting.page import Picture, Section
 from stages.reporting.published import Published

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from stages.artifacts.experiments import FewShotRow
-from stages.artifacts.metrics import FewShotFigures, FewShotMetrics
+from stages.artifacts.figures import FewShotFigures, FewShotMetrics
 from stages.reporting import curves
 from stages.reporting.classification import AFTER, before_after
 from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table

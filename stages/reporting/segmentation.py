@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stages.artifacts.metrics import SegmentationFigures, SegmentationMetrics
+from stages.artifacts.figures import SegmentationFigures, SegmentationMetrics
 from stages.reporting.classification import ordered_protocols
 from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
 from stages.reporting.page import Picture, Section

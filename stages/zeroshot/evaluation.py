@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.metrics import AccuracyFigures, LabelsRead
+from stages.artifacts.figures import AccuracyFigures, LabelsRead
 from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
