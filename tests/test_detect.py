@@ -166,9 +166,8 @@ def test_boxes_of_one_class_that_overlap_are_one():
 def test_the_table_has_the_figures_of_every_row():
     truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
     classified = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
-    rows = score_rows(
-        [classified], [truth], classes=("chair", "sofa"), labels_read="none", detect=replace(DETECT, ablations=ALL_ON)
-    )
+    detect = replace(DETECT, ablations=ALL_ON)
+    rows = score_rows([classified], [truth], classes=("chair", "sofa"), labels_read="none", detect=detect)
     assert set(rows) == set(ablation_rows(ALL_ON))
     figures = rows["full"]
     assert (figures.map25, figures.ar25) == (100.0, 100.0)
@@ -320,7 +319,7 @@ def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
     edit(workplace, "    - ground_truth  # the true boxes: an upper bound", "    - whole_scan")
     new_scenes("rooms", scene)
     detect.main("rooms", "bundled")
-    assert set(metrics_of("rooms").proposals["whole_scan"]) == set(ablation_rows(DETECT.ablations))
+    assert set(metrics_of("rooms")["whole_scan"]) == set(ablation_rows(DETECT.ablations))
     boxes, _, _ = read_boxes(Paths().boxes("rooms", "bundled"), proposals="whole_scan", scan=scene.name)
     np.testing.assert_allclose(boxes[0, 3:], np.ptp(scene.points, axis=0), rtol=1e-5)
 
