@@ -319,7 +319,7 @@ def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
     edit(workplace, "    - ground_truth  # the true boxes: an upper bound", "    - whole_scan")
     new_scenes("rooms", scene)
     detect.main("rooms", "bundled")
-    assert set(metrics_of("rooms")["whole_scan"]) == set(ablation_rows(DETECT.ablations))
+    assert set(metrics_of("rooms").proposals["whole_scan"]) == set(ablation_rows(DETECT.ablations))
     boxes, _, _ = read_boxes(Paths().boxes("rooms", "bundled"), proposals="whole_scan", scan=scene.name)
     np.testing.assert_allclose(boxes[0, 3:], np.ptp(scene.points, axis=0), rtol=1e-5)
 
