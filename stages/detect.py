@@ -15,7 +15,7 @@ from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import ScenesReader, open_scenes
 from stages.artifacts.types import Scene
-from stages.backbones.clip import choose_device
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.detect import Detect
 from stages.config.params import Params, load_params

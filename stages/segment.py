@@ -17,7 +17,7 @@ from stages.artifacts.points import PointsReader, open_points
 from stages.artifacts.segments import write_segments
 from stages.artifacts.sentences import read_sentences
 from stages.artifacts.types import Clouds, SentenceTable
-from stages.backbones.clip import choose_device
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.config.segment import Segment

@@ -20,10 +20,10 @@ from stages.artifacts.points import open_points
 from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
 from stages.artifacts.prompts import read_prompts
 from stages.artifacts.types import Features
-from stages.backbones.clip import choose_device
-from stages.backbones.loading import load_backbone
+from stages.backbones.device import choose_device
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
+from stages.core.errors import InputError
 from stages.fewshot.classifiers import ZeroShot
 from stages.fewshot.methods import learning_from_clouds
 from stages.fewshot.runs import RunResult, RunSpec, mean_curves, run, run_specs, split_of
@@ -34,7 +34,6 @@ from stages.projection.presets import resolve
 from stages.zeroshot.classifier import average_prompts, class_features, rank_classes
 
 RANKS = 5
-SEARCHED = ("search_train", "label_free")  # not search_test, which has seen the test labels
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
@@ -63,6 +62,8 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
 
 def _clouds(dataset: str, backbone: str, params: Params, paths: Paths, device: torch.device) -> CloudTask:
     """The clouds of both splits, and how they become features."""
+    from stages.backbones.loading import load_backbone  # here: methods that learn from features need no open_clip
+
     encoder = load_backbone(backbone, params.backbone_entry(backbone), device=device, root=paths.root)
     checkpoint_batch = params.extract.batch_size if device.type == "cuda" else None
     with open_points(paths.points(dataset)) as points:
@@ -74,10 +75,13 @@ def _clouds(dataset: str, backbone: str, params: Params, paths: Paths, device: t
 
 
 def _zero_shot(dataset: str, backbone: str, train: Features, text: str, paths: Paths, device: torch.device) -> ZeroShot:
-    """The zero-shot classifier that `train.text` names."""
+    """The zero-shot classifier of the prompt set or search protocol that `train.text` names."""
     prompts = read_prompts(paths.prompts(dataset, backbone))
-    if text in SEARCHED:
-        choice = read_json(paths.search(dataset, backbone))[text]
+    if text not in prompts.sets:
+        choice = read_json(paths.search(dataset, backbone)).get(text)
+        if choice is None or choice["labels_read"] == "test":
+            expected = "a prompt set of embed.sets, or a search protocol that reads no test labels"
+            raise InputError(f"params.yaml: train.text '{text}': expected {expected}")
         features, weights = average_prompts(prompts, choice["prompts"]), np.array(choice["view_weights"], np.float32)
     else:
         features = class_features(prompts, prompt_set=text, class_names=train.classes)

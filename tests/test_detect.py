@@ -166,8 +166,9 @@ def test_boxes_of_one_class_that_overlap_are_one():
 def test_the_table_has_the_figures_of_every_row():
     truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
     classified = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
-    detect = replace(DETECT, ablations=ALL_ON)
-    rows = score_rows([classified], [truth], classes=("chair", "sofa"), labels_read="none", detect=detect)
+    rows = score_rows(
+        [classified], [truth], classes=("chair", "sofa"), labels_read="none", detect=replace(DETECT, ablations=ALL_ON)
+    )
     assert set(rows) == set(ablation_rows(ALL_ON))
     figures = rows["full"]
     assert (figures.map25, figures.ar25) == (100.0, 100.0)

@@ -30,7 +30,7 @@ from stages.segmentation.back_projection import (
     neighbours,
     smooth_patches,
 )
-from stages.segmentation.evaluation import check_protocol_names, score_methods, segment_category, segmentation_metrics
+from stages.segmentation.evaluation import score_methods, segment_category, segmentation_metrics
 from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.part_search import search_parts, search_view_weights
 from stages.segmentation.patch_config import PatchConfig
@@ -349,8 +349,7 @@ def test_figures_of_all_methods_and_baselines():
     prompts = prompts_of(("part 0", "part 1", "part 2"))
     found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
     metrics = segmentation_metrics({"thing": found}, score_methods({"thing": found}), mode="correct")
-    methods = set(metrics.protocols)
-    assert methods == {
+    assert set(metrics.protocols) == {
         *("neutral", "neutral_as_released", "neutral_refined", "templates", "llm_four", "label_free"),
         *("search_train", "search_test", "chance", "largest_part"),
     }
@@ -364,13 +363,6 @@ def test_figures_of_all_methods_and_baselines():
     read = {name: figures.labels_read for name, figures in metrics.protocols.items()}
     assert {name for name, split in read.items() if split == "test"} == {"search_test", "largest_part"}
     assert {name for name, split in read.items() if split == "train"} == {"search_train"}
-
-
-@pytest.mark.parametrize("name", ["neutral", "neutral_refined", "search_test", "chance"])
-def test_a_protocol_named_like_one_of_every_run_is_refused(name):
-    config = dataclasses.replace(PARAMS.segment, protocols={name: "parts"})
-    with pytest.raises(InputError, match=f"params.yaml: segment.protocols.{name}: expected another name"):
-        check_protocol_names(config)
 
 
 @pytest.mark.parametrize(

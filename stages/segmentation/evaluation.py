@@ -33,14 +33,6 @@ class CategoryResult(NamedTuple):
     unseen: float
 
 
-def check_protocol_names(config: Segment) -> None:
-    """InputError where an average has the name of a method that every run has."""
-    taken = (*protocols(config, averages=False), *_variants_by_name(config), *BASELINES)
-    for name in config.protocols:
-        if name in taken:
-            raise InputError(f"params.yaml: segment.protocols.{name}: expected another name than {', '.join(taken)}")
-
-
 def segment_category(
     shapes_of: ShapesOf, prompts: PartPrompts, config: Segment, *, logit_scale: float
 ) -> CategoryResult:
@@ -49,13 +41,15 @@ def segment_category(
     Besides the protocols there are the neutral sentence under other PatchConfigs and two baselines: parts at random,
     and the most frequent part of the evaluated points for all of them.
     """
-    check_protocol_names(config)
+    variants_by_name = {f"{NEUTRAL}_{name}": variant for name, variant in variants(config).items()}
+    by_name = protocols(config)
+    _check_names(config, reserved=(*variants_by_name, *BASELINES))
     test, train, val = (shapes_of(split, PatchConfig.from_params(config)) for split in ("test", "train", "val"))
     inputs = ProtocolInputs(test, train, val, prompts, config, logit_scale)
-    results = {name: protocol(inputs) for name, protocol in protocols(config).items()}
+    results = {name: protocol(inputs) for name, protocol in by_name.items()}
     predicted = {name: test.predict(result.text, view_weights=result.view_weights) for name, result in results.items()}
     neutral = results[NEUTRAL]
-    for name, variant in _variants_by_name(config).items():
+    for name, variant in variants_by_name.items():
         predicted[name] = shapes_of("test", variant).predict(neutral.text, view_weights=neutral.view_weights)
     predicted["chance"] = np.random.default_rng(0).integers(0, len(test.parts), test.truth.shape)
     predicted["largest_part"] = np.full_like(test.truth, np.bincount(test.truth.ravel()).argmax())
@@ -64,8 +58,10 @@ def segment_category(
     return CategoryResult(predicted, read, chosen, test.truth, test.parts, test.unseen)
 
 
-def _variants_by_name(config: Segment) -> dict[str, PatchConfig]:
-    return {f"{NEUTRAL}_{name}": variant for name, variant in variants(config).items()}
+def _check_names(config: Segment, *, reserved: tuple[str, ...]) -> None:
+    for name in config.protocols:
+        if name in reserved:
+            raise InputError(f"params.yaml: segment.protocols.{name}: expected another name than {', '.join(reserved)}")
 
 
 def whole_split(

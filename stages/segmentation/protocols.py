@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.config.segment import Segment
+from stages.core.errors import InputError
 from stages.prompt_search.label_free import choose_label_free
 from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.part_search import mean_score, search_parts, search_view_weights
@@ -106,10 +107,17 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 
-def protocols(config: Segment, *, averages: bool = True) -> dict[str, Protocol]:
-    """By name the neutral sentence, the `averages` that `config.protocols` names, and PROTOCOLS."""
-    named = {name: average_of(prompt_set) for name, prompt_set in config.protocols.items()} if averages else {}
-    return {NEUTRAL: average_of(NEUTRAL), **named, **PROTOCOLS}
+def protocols(config: Segment) -> dict[str, Protocol]:
+    """By name the neutral sentence, the averages that `config.protocols` names, and PROTOCOLS.
+
+    InputError where an average has the name of another protocol.
+    """
+    for name in config.protocols:
+        if name == NEUTRAL or name in PROTOCOLS:
+            taken = ", ".join((NEUTRAL, *PROTOCOLS))
+            raise InputError(f"params.yaml: segment.protocols.{name}: expected another name than {taken}")
+    averages = {name: average_of(prompt_set) for name, prompt_set in config.protocols.items()}
+    return {NEUTRAL: average_of(NEUTRAL), **averages, **PROTOCOLS}
 
 
 def _search(inputs: ProtocolInputs, shapes: Shapes, start: PartResult, *, split: str) -> PartResult:
