@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from stages.core.errors import InputError
-from stages.datasets.splits import stratified_cut
+from stages.core.splits import stratified_cut
 
 
 class FewShotSplit(NamedTuple):
