@@ -31,6 +31,8 @@ SETS = ("llm_1200", "llm_four", "llm_four_images", "llm_one_v1_images", "llm_one
 def project(tmp_path, monkeypatch):
     """The settings and prompts in an empty folder, which is the current one."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/sets.yaml").write_text((ROOT / "prompts/sets.yaml").read_text())
     for name in ("bundled", "commands", "examples", "recorded"):
         (tmp_path / "prompts" / name).mkdir(parents=True)
         for file in (ROOT / "prompts" / name).iterdir():
@@ -50,11 +52,16 @@ def server(running, project, monkeypatch):
     """A server that the settings name, asked for two sets, and its key in the environment."""
     running.reset()
     running.reply = answer
-    document = yaml.safe_load((project.root / "params.yaml").read_text())
-    document["generate"] |= {"base_url": running.base_url, "model": "toy", "sets": ["llm_1200", "llm_four"]}
-    (project.root / "params.yaml").write_text(yaml.safe_dump(document))
+    set_generate(project, base_url=running.base_url, model="toy", sets=["llm_1200", "llm_four"])
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     return running
+
+
+def set_generate(project, **changes):
+    """Change section `generate` of the project's params.yaml."""
+    document = yaml.safe_load((project.root / "params.yaml").read_text())
+    document["generate"] |= changes
+    (project.root / "params.yaml").write_text(yaml.safe_dump(document))
 
 
 def answer(body):
@@ -197,6 +204,23 @@ def test_a_line_of_the_record_says_all(server):
     }
     assert line["request"] in server.seen
     assert (line["class"], line["model"], line["prompt_tokens"], line["completion_tokens"]) == ("chair", "toy", 11, 7)
+
+
+def test_a_prompt_set_is_added_by_one_entry_of_a_file(server, project):
+    path = project.root / "prompts/sets.yaml"
+    path.write_text(path.read_text() + "mine:\n  families: [caption, words]\n")
+    set_generate(project, sets=["mine"])
+    points("chair")
+    generate.main("toy")
+    assert len(server.seen) == len(record()) == 2
+    assert set(written().sets) == set(metrics()) == {"mine"}
+
+
+def test_a_set_that_nobody_knows_is_one_line(project):
+    set_generate(project, sets=["mine"])
+    points("chair")
+    with pytest.raises(InputError, match=r"params.yaml: generate.sets: 'mine': expected one of llm_1200, llm_four, "):
+        generate.main("toy")
 
 
 def test_parts_are_asked_for_by_name(server):

@@ -26,7 +26,8 @@ from stages.core.errors import InputError
 from stages.language.llm.client import LONGEST_PAUSE, pause_after
 from stages.language.llm.cost import longest
 from stages.language.llm.query import ask
-from stages.language.llm.requests import Request, Subject
+from stages.language.llm.requests import Request
+from stages.language.llm.subjects import Subject
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-secret-0123456789abcdef"

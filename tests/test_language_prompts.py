@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,18 @@ from stages.config.search import Search
 from stages.core.errors import InputError
 from stages.language.llm.cleaning import clean, names
 from stages.language.llm.commands import parse_family
-from stages.language.llm.corpora import check_blob, corpus, read_literals, searched
-from stages.language.llm.generation import missing, plan, subjects_of
-from stages.language.llm.requests import SETS, Dialect, Example, PromptSet, Subject, requests_for
+from stages.language.llm.corpora import check_blob, parse_corpus, parse_searched, read_literals
+from stages.language.llm.generation import missing_requests, plan_requests
+from stages.language.llm.requests import Example, PromptLibrary, RequestFormat, requests_for
+from stages.language.llm.sets import PromptSet, parse_prompt_sets
+from stages.language.llm.subjects import Subject, subjects_of
 from stages.prompt_search.protocols import Sentences, search_train
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data")) / "pointclip_v2"
-DIALECT = Dialect(model="toy", token_limit="max_tokens", temperature=True)
+FORMAT = RequestFormat(model="toy", token_limit="max_tokens", temperature=True)
+SETS = parse_prompt_sets((ROOT / "prompts/sets.yaml").read_text(), source="sets.yaml")
+ANY = PromptSet(families=("caption",))
 CONFIG = load_params(ROOT).generate
 CHAIR, BACK = Subject("chair"), Subject("chair", "back")
 FAMILY = """
@@ -61,14 +66,17 @@ def examples():
     return tuple(Example(name, (ROOT / f"prompts/examples/{name}.png").read_bytes()) for name in CONFIG.examples)
 
 
-def planned(subjects, *, sets=tuple(SETS), **changes):
-    return plan(sets, subjects, families=families() | changes, examples=examples(), dialect=DIALECT)
+def planned(subjects, *, sets=tuple(SETS), request_format=FORMAT, **changes):
+    library = PromptLibrary(sets=SETS, families=families() | changes, examples=examples())
+    return plan_requests(sets, subjects, library=library, request_format=request_format)
 
 
-def test_a_command_is_filled_and_answer_i_is_about_view_i(monkeypatch):
-    monkeypatch.setitem(SETS, "toy", PromptSet(families=("toy",), many=True))
-    toy = {"toy": parse_family(FAMILY, source="toy.yaml")}
-    asked = list(requests_for("toy", Subject("armchair"), families=toy, examples=(), dialect=DIALECT))
+def test_a_command_is_filled_and_answer_i_is_about_view_i():
+    library = PromptLibrary(
+        sets={"toy": PromptSet(families=("toy",), many=True)},
+        families={"toy": parse_family(FAMILY, source="toy.yaml")},
+    )
+    asked = list(requests_for("toy", Subject("armchair"), library=library, request_format=FORMAT))
     assert [one.body["messages"][0]["content"] for one in asked] == [
         "Write 3 lines about an armchair from the front.",
         "Write 3 lines about an armchair from the side.",
@@ -114,34 +122,59 @@ def test_about_1200_sentences_are_asked_for_a_class_and_700_for_a_part():
 
 
 def test_the_key_changes_with_what_is_asked_and_with_nothing_else():
-    keys = {one.key for one in missing(planned([CHAIR]), {})}
-    assert keys == {one.key for one in missing(planned([Subject("lamp"), CHAIR]), {})} & keys
-    for dialect in (
-        Dialect(model="other", token_limit="max_tokens", temperature=True),
-        Dialect(model="toy", token_limit="max_completion_tokens", temperature=True),
-        Dialect(model="toy", token_limit="max_tokens", temperature=False),
+    keys = {one.key for one in missing_requests(planned([CHAIR]), {})}
+    assert keys == {one.key for one in missing_requests(planned([Subject("lamp"), CHAIR]), {})} & keys
+    for change in (
+        {"model": "other"},
+        {"token_limit": "max_completion_tokens"},
+        {"temperature": False},
+        {"reasoning_effort": "low"},
+        {"extra_body": {"top_k": 20}},
     ):
-        other = plan(SETS, [CHAIR], families=families(), examples=examples(), dialect=dialect)
-        assert keys.isdisjoint(one.key for one in missing(other, {}))
+        other = planned([CHAIR], request_format=replace(FORMAT, **change))
+        assert keys.isdisjoint(one.key for one in missing_requests(other, {}))
+
+
+PROMPT_SETS = "toy:\n  families: [caption]\n  begins: A {class}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("families:", "family:", "sets.yaml: toy.family: unknown key"),
+        ("[caption]", "[]", "sets.yaml: toy.families: "),
+        ("[caption]", "caption", "sets.yaml: toy.families: "),
+        ("A {class}", "A thing", "sets.yaml: toy.begins: expected {class} once, got 'A thing'"),
+        ("A {class}", "1", "sets.yaml: toy.begins: "),
+        ("toy:", "v2_corpus:", "sets.yaml: v2_corpus: this name is kept for PointCLIP V2's own sentences"),
+        ("toy:", "toy: {}\ntoy:", "sets.yaml: not valid YAML: key 'toy' is there twice (line 1 and below)"),
+        ("toy:", "toy: [", "sets.yaml: not valid YAML"),
+    ],
+)
+def test_a_wrong_list_of_prompt_sets_is_one_line(old, new, message):
+    assert old in PROMPT_SETS and parse_prompt_sets(PROMPT_SETS, source="sets.yaml")
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        parse_prompt_sets(PROMPT_SETS.replace(old, new), source="sets.yaml")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_changed_command_file_is_asked_anew_and_no_other():
-    answers = {one.key: {} for one in missing(planned([CHAIR, BACK]), {})}
+    answers = {one.key: {} for one in missing_requests(planned([CHAIR, BACK]), {})}
     text = (ROOT / "prompts/commands/question.yaml").read_text()
     changed = parse_family(text.replace("recognise", "know"), source="question.yaml")
-    again = missing(planned([CHAIR, BACK], question=changed), answers)
+    again = missing_requests(planned([CHAIR, BACK], question=changed), answers)
     assert again and {one.family for one in again} == {"question"}
 
 
 def test_a_new_class_is_asked_for_and_no_other():
-    answers = {one.key: {} for one in missing(planned(subjects_of(("chair", "lamp"), None)), {})}
-    again = missing(planned(subjects_of(("chair", "kayak", "lamp"), None)), answers)
+    answers = {one.key: {} for one in missing_requests(planned(subjects_of(("chair", "lamp"), None)), {})}
+    again = missing_requests(planned(subjects_of(("chair", "kayak", "lamp"), None)), answers)
     assert again and {one.subject.class_name for one in again} == {"kayak"}
 
 
 def test_requests_with_pictures_are_valid_and_show_the_rendered_maps(monkeypatch):
     monkeypatch.chdir(ROOT)
-    asked = missing(planned([CHAIR], sets=("llm_four_images", "llm_one_v1_images", "llm_one_v2_images")), {})
+    asked = missing_requests(planned([CHAIR], sets=("llm_four_images", "llm_one_v1_images", "llm_one_v2_images")), {})
     assert len(asked) == 6
     maps = list(example_maps(CONFIG.examples).values())
     for request in asked:
@@ -155,10 +188,6 @@ def test_requests_with_pictures_are_valid_and_show_the_rendered_maps(monkeypatch
             assert picture.dtype == np.uint8 and np.abs(picture.astype(int) - depth).max() <= 1
             assert depth.min() == 0 and depth.max() == 255
         assert "base64" not in json.dumps(request.recorded)
-
-
-def words(text):
-    return len(text.split()) + 2
 
 
 CLEANING = {
@@ -196,12 +225,12 @@ def test_what_becomes_of_an_answer(answer):
     kept, dropped = (
         expected if isinstance(expected, tuple) else (expected, {}) if isinstance(expected, list) else ([], expected)
     )
-    cleaned = clean([(answer, "stop")], prompt_set=PromptSet(families=()), subject=CHAIR, count_tokens=words)
+    cleaned = clean([(answer, "stop")], prompt_set=ANY, subject=CHAIR)
     assert (cleaned.sentences, dict(cleaned.dropped)) == (kept, dropped)
 
 
 def test_the_end_of_an_answer_tells_what_is_left_out():
-    arguments = {"prompt_set": PromptSet(families=()), "subject": CHAIR, "count_tokens": words}
+    arguments = {"prompt_set": ANY, "subject": CHAIR}
     assert clean([("A chair is gray.\nA chair of", "length")], **arguments) == (
         ["A chair is gray."],
         Counter({"cut off": 1}),
@@ -212,16 +241,14 @@ def test_the_end_of_an_answer_tells_what_is_left_out():
 def test_a_set_demands_the_part_or_the_beginning():
     part = clean(
         [("The back of a chair.\nThe seat of a chair.", "stop")],
-        prompt_set=PromptSet(families=()),
+        prompt_set=ANY,
         subject=BACK,
-        count_tokens=words,
     )
     assert part == (["The back of a chair."], Counter({"part not named": 1}))
     begun = clean(
         [("A depth map of a chair would show legs.\nA chair has a seat.", "stop")],
         prompt_set=SETS["llm_one_v2_images"],
         subject=CHAIR,
-        count_tokens=words,
     )
     assert begun == (["A depth map of a chair would show legs."], Counter({"wrong beginning": 1}))
 
@@ -291,7 +318,7 @@ SCANOBJECTNN, PARTS = tuple(LISTS["scanobjectnn"]), LISTS["shapenetpart"]
 
 
 def test_the_classification_corpus_has_1200_sentences_a_class_and_feeds_the_search():
-    found = corpus(slice_of("scanobjectnn_1000.json"), classes=SCANOBJECTNN, part_names=None, source="s.json")
+    found = parse_corpus(slice_of("scanobjectnn_1000.json"), classes=SCANOBJECTNN, part_names=None, source="s.json")
     assert [subject.class_name for subject in found] == list(SCANOBJECTNN)
     assert {len(texts) for texts in found.values()} == {1200}
     rng = np.random.default_rng(0)
@@ -314,7 +341,7 @@ def unit(values):
 
 def test_the_part_corpus_has_about_720_sentences_a_part_in_the_order_of_the_labels():
     content = slice_of("shapenetpart_700.json")
-    found = corpus(content, classes=tuple(PARTS), part_names=tuple(map(tuple, PARTS.values())), source="p.json")
+    found = parse_corpus(content, classes=tuple(PARTS), part_names=tuple(map(tuple, PARTS.values())), source="p.json")
     counts = Counter(len(texts) for texts in found.values())
     theirs = json.loads(content)
     assert counts == Counter(len(texts) for parts in theirs.values() for texts in parts.values())
@@ -326,7 +353,7 @@ def test_the_part_corpus_has_about_720_sentences_a_part_in_the_order_of_the_labe
 @pytest.mark.parametrize("backbone", ["rn50", "rn101", "vit_b16", "vit_b32"])
 def test_searched_sentences_and_view_weights_of_classification(backbone):
     content = slice_of("best_params_classification.json")
-    found = searched(
+    found = parse_searched(
         content, name="scanobjectnn", backbone=backbone, classes=SCANOBJECTNN, part_names=None, source="b.json"
     )
     values = json.loads(content)
@@ -337,7 +364,7 @@ def test_searched_sentences_and_view_weights_of_classification(backbone):
 def test_searched_sentences_and_view_weights_of_segmentation():
     content = slice_of("best_params_segmentation.json")
     parts = tuple(map(tuple, PARTS.values()))
-    found = searched(
+    found = parse_searched(
         content, name="shapenetpart", backbone="vit_b16", classes=tuple(PARTS), part_names=parts, source="b"
     )
     values = json.loads(content)
@@ -371,6 +398,7 @@ def test_a_file_is_taken_only_with_the_expected_blob_id():
 
 def test_missing_classes_and_backbones_are_named():
     with pytest.raises(InputError, match="c.json: no sentences for class 'sofa'; it has chair"):
-        corpus(b'{"chair": []}', classes=("chair", "sofa"), part_names=None, source="c.json")
+        parse_corpus(b'{"chair": []}', classes=("chair", "sofa"), part_names=None, source="c.json")
     with pytest.raises(InputError, match="b.py: no x_vit_test_prompts; backbone vit of x was not searched"):
-        searched(b"best_prompt_weight = {}", name="x", backbone="vit", classes=("a",), part_names=None, source="b.py")
+        names = {"name": "x", "backbone": "vit", "classes": ("a",), "part_names": None}
+        parse_searched(b"best_prompt_weight = {}", source="b.py", **names)

@@ -29,10 +29,10 @@ async def ask_batch(
     if not by_key:
         raise InputError("params.yaml: generate.budget: too small for a single request")
     try:
-        batch = await server.patiently(lambda: _find_or_create(server, list(by_key.values())))
+        batch = await server.with_retries(lambda: _find_or_create(server, list(by_key.values())))
         while batch.status in RUNNING:
             await server.sleep(poll)
-            batch = await server.patiently(partial(server.api.batches.retrieve, batch.id))
+            batch = await server.with_retries(partial(server.api.batches.retrieve, batch.id))
         lines = await _lines(server, batch.output_file_id)
     except Failed as problem:
         raise InputError(f"{server.base_url}: {problem}; the next run goes on with the same batch") from problem
@@ -79,7 +79,7 @@ async def _find_or_create(server: Server, requests: list[Request]):
 async def _lines(server: Server, file_id: str | None) -> list[str]:
     if file_id is None:
         return []
-    content = await server.patiently(lambda: server.api.files.content(file_id))
+    content = await server.with_retries(lambda: server.api.files.content(file_id))
     return content.text.splitlines()
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 import openai
 
 from stages.core.errors import InputError
+from stages.language.llm.answers import record_line
 from stages.language.llm.cost import longest
 from stages.language.llm.requests import Request
 
@@ -21,7 +22,7 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds; doubled after every failure
-PASSING = (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError, openai.ConflictError)
+TRANSIENT_ERRORS = (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError, openai.ConflictError)
 SHORTEST_SECRET = 8  # a shorter key is no secret ("none", for one's own server), and may be a word of an answer
 
 
@@ -70,7 +71,7 @@ class Budget:
 
 
 class Server:
-    """A server, the key that it is asked with and how patiently; no message that leaves here holds the key."""
+    """A server, the key that it is asked with and how with_retries; no message that leaves here holds the key."""
 
     def __init__(self, base_url: str, key: str, *, timeout: float, attempts: int, sleep: Sleep = asyncio.sleep):
         self.base_url, self._key, self._attempts, self.sleep = base_url, key, attempts, sleep
@@ -82,7 +83,7 @@ class Server:
     async def __aexit__(self, *_) -> None:
         await self.api.close()
 
-    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def with_retries(self, call: Callable[[], Awaitable[T]]) -> T:
         """The result of `call`, tried again after faults that pass; Failed after the last attempt.
 
         InputError at once where trying again cannot help: a wrong key, an unknown model, an exhausted account.
@@ -90,7 +91,7 @@ class Server:
         for attempt in range(self._attempts):
             try:
                 return await call()
-            except (json.JSONDecodeError, UnicodeDecodeError, Unusable, *PASSING) as error:
+            except (json.JSONDecodeError, UnicodeDecodeError, Unusable, *TRANSIENT_ERRORS) as error:
                 last = error
                 if getattr(error, "code", None) == "insufficient_quota":
                     raise self.problem(error) from error
@@ -128,7 +129,7 @@ async def ask_all(requests: Iterable[Request], *, server: Server, limits: Limits
     async def work() -> None:
         for request in waiting:
             try:
-                answer = await server.patiently(lambda request=request: _ask(request, server, budget))
+                answer = await server.with_retries(lambda request=request: _ask(request, server, budget))
             except Failed as problem:
                 failed.append(problem)
                 continue
@@ -167,30 +168,13 @@ def answer_of(request: Request, completion: dict, *, server: Server) -> dict:
     text = refusal or message.get("content") or ""
     if not isinstance(text, str):
         raise Unusable("an answer that is no text")
-    return recorded(
+    return record_line(
         request,
         answer=server.redacted(text),
         finish_reason="refusal" if refusal else choice.get("finish_reason") or "stop",
         model=completion.get("model") or request.body["model"],
         tokens=(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0),
     )
-
-
-def recorded(request: Request, *, answer: str, finish_reason: str, model: str, tokens: tuple[int, int]) -> dict:
-    """One line of the record: what was asked, what came back, and what it took in tokens (sent, received)."""
-    return {
-        "key": request.key,
-        "class": request.subject.class_name,
-        "part": request.subject.part,
-        "command": request.family,
-        "sample": request.sample,
-        "request": request.recorded,
-        "model": model,
-        "answer": answer,
-        "finish_reason": finish_reason,
-        "prompt_tokens": tokens[0],
-        "completion_tokens": tokens[1],
-    }
 
 
 async def check_model(server: Server, model: str, *, today: date, warn_days: int) -> str | None:
@@ -206,7 +190,7 @@ async def check_model(server: Server, model: str, *, today: date, warn_days: int
             return []
 
     try:
-        models = await server.patiently(listed)
+        models = await server.with_retries(listed)
     except Failed as problem:
         raise InputError(f"{server.base_url}: models cannot be listed: {problem}") from problem
     ends = next((one.get("shutdown_date") for one in models if one.get("id") == model), None)
