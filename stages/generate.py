@@ -11,12 +11,14 @@ from pathlib import Path
 from stages.artifacts.files import read_bytes, read_text, write_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
-from stages.artifacts.record import Record, open_record
+from stages.artifacts.record import Record, open_record, read_record
 from stages.artifacts.sentences import write_sentences
-from stages.config.generate import Corpora, CorpusFile
+from stages.config.generate import Corpora, CorpusFile, Generate
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
+from stages.core.errors import InputError
 from stages.language.llm import corpora, generation
+from stages.language.llm.answers import Lines, most_received
 from stages.language.llm.commands import parse_family
 from stages.language.llm.cost import estimate, price_table
 from stages.language.llm.requests import Example, PromptLibrary, RequestFormat
@@ -35,27 +37,18 @@ def main(dataset: str, *, dry_run: bool = False, params: Params | None = None, r
         classes, part_names = points.classes, points.part_names
     library = read_library(paths, examples=config.examples)
     plan = generation.plan_requests(
-        config.sets,
-        subjects_of(classes, part_names),
-        library=library,
-        request_format=RequestFormat(
-            model=config.model, token_limit=config.token_limit, temperature=config.temperature
-        ),
+        config.sets, subjects_of(classes, part_names), library=library, request_format=_request_format(config)
     )
-    bundled = Record(paths.record("bundled")).answers
+    bundled = read_record(paths.record("bundled"))
     if dry_run:
-        missing = generation.missing_requests(plan, bundled | Record(path).answers)
-        print(price_table(estimate(missing), config.prices))
+        _print_cost(plan, bundled | Record(path).lines, config)
         return
     with open_record(path) as record:
-        if missing := generation.missing_requests(plan, bundled | record.answers):
-            from stages.language.llm.query import ask  # here: a replay need not wait a second for the client
-
-            key = os.environ.get(config.key_variable)
-            ask(missing, config, key=key, today=date.today(), save=record.add, warn=_warn)
-    written = generation.clean_answers(
-        plan, bundled | record.answers, prompt_sets=library.sets, price=config.prices.get(config.model)
-    )
+        _ask_for_missing(plan, bundled, record, config)
+    lines = bundled | record.lines
+    if message := generation.unanswered(plan, lines):
+        _warn(message)
+    written = generation.clean_answers(plan, lines, prompt_sets=library.sets, price=config.prices.get(config.model))
     published = generation.import_published(
         config.sets,
         config.corpora.datasets.get(dataset),
@@ -82,6 +75,38 @@ def read_library(paths: Paths, *, examples: tuple[str, ...]) -> PromptLibrary:
             for name in examples
         ),
     )
+
+
+def _request_format(config: Generate) -> RequestFormat:
+    return RequestFormat(
+        model=config.model,
+        token_limit=config.token_limit,
+        temperature=config.temperature,
+        reasoning_effort=config.reasoning_effort,
+        extra_body=config.extra_body or {},
+    )
+
+
+def _ask_for_missing(plan: generation.RequestPlan, bundled: Lines, record: Record, config: Generate) -> None:
+    """Ask for what is in no record; InputError where that is something and there is no server to ask."""
+    lines = bundled | record.lines
+    key = os.environ.get(config.key_variable, "").strip()
+    if config.base_url is None or not key:
+        if missing := generation.missing_requests(plan, lines):
+            raise InputError(generation.explain_missing(missing, config))
+    elif requests := generation.requests_to_ask(plan, lines, longest_answer=config.longest_answer):
+        from stages.language.llm.query import ask  # here, so that a replay does not wait a second for the client
+
+        ask(requests, config, key=key, history=lines, today=date.today(), save=record.add, warn=_warn)
+
+
+def _print_cost(plan: generation.RequestPlan, lines: Lines, config: Generate) -> None:
+    limits = {"longest_answer": config.longest_answer}
+    requests = generation.requests_to_ask(plan, lines, **limits)
+    at_most = sum(
+        most_received(request, lines.get(request.key, []), reasks=config.reasks, **limits) for request in requests
+    )
+    print(price_table(estimate(requests), config.prices, at_most=at_most))
 
 
 def _fetch(file: CorpusFile, published: Corpora) -> bytes:

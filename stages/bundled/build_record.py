@@ -44,7 +44,7 @@ def main() -> None:
     for by_subject in plan.values():
         for subject, requests in by_subject.items():
             answers |= {line["key"]: line for line in _answers(subject, requests, facts)}
-    write_record(paths.record(BUNDLED), answers)
+    write_record(paths.record(BUNDLED), answers.values())
     print(f"{paths.record(BUNDLED)}: {len(answers)} answers")
 
 

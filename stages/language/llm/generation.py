@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.artifacts.sentences import SentenceTable
-from stages.config.generate import Corpus, CorpusFile, Price
+from stages.config.generate import Corpus, CorpusFile, Generate, Price
 from stages.core.errors import InputError
+from stages.language.llm.answers import Lines, best_answer, needs_asking, reason_of
 from stages.language.llm.cleaning import Cleaned, clean
 from stages.language.llm.corpora import import_set, is_imported
-from stages.language.llm.cost import Tokens
+from stages.language.llm.cost import Tokens, estimate
 from stages.language.llm.requests import PromptLibrary, Request, RequestFormat, requests_for
 from stages.language.llm.sets import PromptSet
 from stages.language.llm.subjects import Subject
@@ -40,16 +41,35 @@ def plan_requests(
     }
 
 
-def missing_requests(plan: RequestPlan, answers: dict[str, dict]) -> list[Request]:
-    """The planned requests without an answer, each once, in the plan's order."""
-    planned = {
-        request.key: request for by_subject in plan.values() for requests in by_subject.values() for request in requests
-    }
-    return [request for key, request in planned.items() if key not in answers]
+def requests_to_ask(plan: RequestPlan, lines: Lines, *, longest_answer: int) -> list[Request]:
+    """The planned requests that the record `lines` have no complete answer to, each once, in the plan's order."""
+    return [
+        request
+        for request in _planned(plan).values()
+        if needs_asking(request, lines.get(request.key, []), longest_answer=longest_answer)
+    ]
+
+
+def missing_requests(plan: RequestPlan, lines: Lines) -> list[Request]:
+    """The planned requests that were never answered, not even with a blank."""
+    return [request for request in _planned(plan).values() if request.key not in lines]
+
+
+def unanswered(plan: RequestPlan, lines: Lines) -> str | None:
+    """One line about the planned requests that never gave a sentence; None when there is none."""
+    requests = [request for request in _planned(plan).values() if best_answer(lines[request.key]) is None]
+    if not requests:
+        return None
+    reasons = Counter(reason_of(lines[request.key][-1]) for request in requests)
+    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+    return (
+        f"{len(requests)} requests gave no sentence ({counts}), the first is {requests[0].family} about "
+        f"{requests[0].subject}; they are left out, and a later run with a server asks for them again"
+    )
 
 
 def clean_answers(
-    plan: RequestPlan, answers: dict[str, dict], *, prompt_sets: dict[str, PromptSet], price: Price | None
+    plan: RequestPlan, lines: Lines, *, prompt_sets: dict[str, PromptSet], price: Price | None
 ) -> Sentences:
     """The sentences in the answers to all planned requests; InputError when a set has none for a class or part."""
     texts, figures = {}, {}
@@ -57,11 +77,11 @@ def clean_answers(
         cleaned = {}
         for subject, requests in by_subject.items():
             if requests:
-                lines = [answers[request.key] for request in requests]
-                given = [(line["answer"], line["finish_reason"]) for line in lines]
+                answers = [best_answer(lines[request.key]) or lines[request.key][-1] for request in requests]
+                given = [(answer["answer"], answer["finish_reason"]) for answer in answers]
                 cleaned[subject] = clean(given, prompt_set=prompt_sets[name], subject=subject)
                 _require_sentence(name, subject, cleaned[subject])
-        used = [answers[request.key] for requests in by_subject.values() for request in requests]
+        used = [lines[request.key] for requests in by_subject.values() for request in requests]
         texts[name] = {subject: result.sentences for subject, result in cleaned.items()}
         figures[name] = _figures(used, cleaned.values(), price)
     return Sentences(texts, figures)
@@ -101,6 +121,23 @@ def sentence_table(texts: dict[str, dict[Subject, list[str]]], classes: tuple[st
     return SentenceTable(sets, np.array(indices, np.int64), names, parts, sentences)
 
 
+def explain_missing(requests: list[Request], config: Generate) -> str:
+    """One line for a run that has no server to ask: how many requests, what they would cost, what to do."""
+    tokens, price = estimate(requests), config.prices.get(config.model)
+    cost = "at a price not in generate.prices" if price is None else f"about {tokens.cost(price):.2f} dollars"
+    return (
+        f"{len(requests)} answers of model '{config.model}' are missing in the record (about {tokens.prompt} tokens "
+        f"sent and {tokens.completion} received, {cost}); to ask for them set generate.base_url in params.yaml and the "
+        f"environment variable {config.key_variable}, to do without empty generate.sets"
+    )
+
+
+def _planned(plan: RequestPlan) -> dict[str, Request]:
+    return {
+        request.key: request for by_subject in plan.values() for requests in by_subject.values() for request in requests
+    }
+
+
 def _require_sentence(set_name: str, subject: Subject, cleaned: Cleaned) -> None:
     if not cleaned.sentences:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(cleaned.dropped.items()))
@@ -110,20 +147,26 @@ def _require_sentence(set_name: str, subject: Subject, cleaned: Cleaned) -> None
         )
 
 
-def _figures(used: list[dict], cleaned: Iterable[Cleaned], price: Price | None) -> dict:
+def _figures(used: list[list[dict]], cleaned: Iterable[Cleaned], price: Price | None) -> dict:
+    """What a set took, all attempts at its requests included; these are counted only where there are some."""
     cleaned = list(cleaned)
     dropped = sum((result.dropped for result in cleaned), start=Counter())
+    paid = [line for of_request in used for line in of_request]
     tokens = Tokens(
-        len(used),
-        sum(answer["prompt_tokens"] for answer in used),
-        sum(answer["completion_tokens"] for answer in used),
+        len(used), sum(line["prompt_tokens"] for line in paid), sum(line["completion_tokens"] for line in paid)
     )
-    return {
-        "requests": tokens.requests,
-        "sentences": sum(len(result.sentences) for result in cleaned),
-        "fewest": min((len(result.sentences) for result in cleaned), default=0),
-        "dropped": {"all": sum(dropped.values()), **dropped},
-        "prompt_tokens": tokens.prompt,
-        "completion_tokens": tokens.completion,
-        "dollars": None if price is None else round(tokens.cost(price), 4),
-    }
+    attempts = {"attempts": len(paid)} if len(paid) > len(used) else {}
+    without = sum(best_answer(of_request) is None for of_request in used)
+    return (
+        attempts
+        | ({"unanswered": without} if without else {})
+        | {
+            "requests": tokens.requests,
+            "sentences": sum(len(result.sentences) for result in cleaned),
+            "fewest": min((len(result.sentences) for result in cleaned), default=0),
+            "dropped": {"all": sum(dropped.values()), **dropped},
+            "prompt_tokens": tokens.prompt,
+            "completion_tokens": tokens.completion,
+            "dollars": None if price is None else round(tokens.cost(price), 4),
+        }
+    )
