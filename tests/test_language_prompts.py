@@ -216,6 +216,55 @@ CLEANING = {
     "An armchair with a seat.": {"class not named": 1},
     "A chair " + "and a chair " * 30: {"too long": 1},
     "A chair is gray.\na CHAIR is gray.": (["A chair is gray."], {"duplicate": 1}),
+    # reasoning
+    "<think>The chair is a thing of\nlegs.</think>\nA chair is gray.": (["A chair is gray."], {"reasoning": 1}),
+    "The chair is a thing.\n</think>\n\nA chair is gray.": (["A chair is gray."], {"reasoning": 1}),
+    "A chair is gray.\n<think>Is the chair one?": (["A chair is gray."], {"reasoning": 1}),
+    "<think>\n\n</think>\nA chair is gray.": (["A chair is gray."], {"reasoning": 1}),
+    "[THINK]The chair is a thing.[/THINK]A chair is gray.": (["A chair is gray."], {"reasoning": 1}),
+    "<thinking>The chair is a thing.</thinking>": {"reasoning": 1},
+    "<|channel|>analysis<|message|>The chair is what the user wants.<|end|><|start|>assistant<|channel|>final"
+    "<|message|>A chair is gray.<|return|>": (["A chair is gray."], {"reasoning": 1}),
+    "A chair is gray.<|im_end|>": ["A chair is gray."],
+    "A chair is gray.</s>": ["A chair is gray."],
+    # JSON
+    '["A chair is gray.", "The chair is a \\"thing\\"."]': ["A chair is gray.", 'The chair is a "thing".'],
+    '```json\n{"captions": [{"id": 1, "a chair": "A chair is gray."}]}\n```': (["A chair is gray."], {"markup": 2}),
+    '[\n  "A chair is gray.",\n  "The chair is a': ["A chair is gray."],
+    '{"chair": "A chair is gray.",\n "the chair": "The chair is near."': ["A chair is gray.", "The chair is near."],
+    '{"text": "A chair is gray."}\n{"text": "The chair is near."}': ["A chair is gray.", "The chair is near."],
+    '"A chair is gray.",\n"The chair is near."': ["A chair is gray.", "The chair is near."],
+    "[A chair is gray.]": ["[A chair is gray.]"],
+    # Markdown
+    "# Captions of the chair\n\n1. **A chair** is gray.\n---\n": (["A chair is gray."], {"markup": 2}),
+    "| # | A caption of the chair |\n|---|---|\n| 1 | A chair is gray. |": (
+        ["A caption of the chair", "A chair is gray."],
+        {"markup": 1, "empty": 1, "other language": 1},
+    ),
+    "> A *chair* is `gray`.\n* __The chair__ is near.": ["A chair is gray.", "The chair is near."],
+    "- [ ] A [chair](http://x.y/z) is gray.": ["A chair is gray."],
+    "<li>A chair is gray &amp; near.</li>": ["A chair is gray & near."],
+    "```\nA chair is gray.\n```": (["A chair is gray."], {"markup": 2}),
+    # numbering
+    "1\\. A chair is gray.\n[2] The chair is near.\nCaption 3: A chair of wood.\na) A chair, near.": [
+        "A chair is gray.",
+        "The chair is near.",
+        "A chair of wood.",
+        "A chair, near.",
+    ],
+    "1. \"A chair is gray.\"\n2. 'The chair is near.'": ["A chair is gray.", "The chair is near."],
+    "3 legs hold the chair.": ["3 legs hold the chair."],
+    "A chair. It is gray.": ["A chair. It is gray."],
+    # what is said around them
+    "Certainly! Here are 38 sentences:\nA chair is gray.\nLet me know if the chair should be red!": (
+        ["A chair is gray."],
+        {"preamble": 1, "closing": 1},
+    ),
+    "A chair is gray.\nNote: each names the chair.\nI hope this helps with the chair.": (
+        ["A chair is gray."],
+        {"closing": 2},
+    ),
+    "Note how the chair stands on a floor.": ["Note how the chair stands on a floor."],
 }
 
 
@@ -268,12 +317,16 @@ def test_a_record_takes_answers_over_from_the_journal_of_a_killed_run(tmp_path):
         pytest.warns(UserWarning, match="toy.jsonl.journal: line 2 is cut off and left out"),
         open_record(path) as record,
     ):
-        assert sorted(record.answers) == ["a", "b"]
+        assert sorted(record.lines) == ["a", "b"]
         record.add({"key": "d", "answer": "new"})
-        assert journal.read_text() == '{"answer": "new", "key": "d"}\n'  # killed again, it is read again
+        assert journal.read_text().splitlines()[1:] == [
+            '{"answer": "new", "key": "d"}'
+        ]  # killed again, it is read again
         with pytest.raises(ValueError, match="key d is there already"):
             record.add({"key": "d", "answer": "twice"})
-    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "b", "d"]
+        record.add({"key": "d", "answer": "second", "attempt": 2})
+        assert [line["answer"] for line in record.lines["d"]] == ["new", "second"]
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "b", "d", "d"]
     assert not journal.exists()
     assert "é" in path.read_text()
 
@@ -282,7 +335,7 @@ def test_a_record_keeps_its_answers_when_the_run_fails(tmp_path):
     path = tmp_path / "toy.jsonl"
     with pytest.raises(KeyboardInterrupt), open_record(path) as record:
         record.add({"key": "a"})
-        assert Record(path).answers == {"a": {"key": "a"}}  # on disk at once
+        assert Record(path).lines == {"a": [{"key": "a"}]}  # on disk at once
         raise KeyboardInterrupt
     assert path.read_text() == '{"key": "a"}\n'
 

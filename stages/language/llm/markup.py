@@ -32,6 +32,7 @@ NUMBERING = re.compile(
     r"|(?:sentence|caption|answer|description|line|option|prompt|version|variation)\s*#?\d{1,3}\s*[:.)-]\s*)",
     re.IGNORECASE,
 )
+LISTED = re.compile(r'^"(.*)",$')  # a line of a list of strings without its brackets
 QUOTES = "\"'“”„‘’‚«»‹›「」`*_ \t"
 JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"(?=\s*([,\]}:]|\Z))', re.DOTALL)
 
@@ -71,7 +72,8 @@ def bare(line: str) -> str:
     """`line` without numbering, emphasis, tags, links and the quotes around it."""
     line = html.unescape(HTML_TAG.sub("", line)).strip()
     line = LINK.sub(r"\1", line)
-    while (shorter := NUMBERING.sub("", EMPHASIS.sub(r"\2", line.strip(QUOTES)), count=1)) != line:
+    line = LISTED.sub(r"\1", line)
+    while (shorter := EMPHASIS.sub(r"\2", NUMBERING.sub("", line.strip(), count=1)).strip(QUOTES)) != line:
         line = shorter
     return " ".join(line.split())
 
@@ -90,7 +92,7 @@ def json_strings(text: str) -> list[str] | None:
         pass
     if not re.match(r'[\[{]\s*["\[{]', text):
         return None
-    whole = [match for match in JSON_STRING.finditer(text) if match[1] and match[1] != ":"]
+    whole = [match for match in JSON_STRING.finditer(text) if match[1] != ":"]
     try:
         return [json.loads(match[0], strict=False) for match in whole]
     except ValueError:
