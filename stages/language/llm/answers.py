@@ -10,6 +10,7 @@ from stages.language.llm.markup import answer_lines
 from stages.language.llm.requests import Request
 
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")  # the two names that servers know
+NOT_ASKED = ("messages", "stream", "stream_options")  # the first is never changed, the others are ways to answer
 SMALLEST_RAISED = 2048  # tokens: models that reason spend 1,100 to 1,400 of them before the first visible one
 RAISE = 4  # times the token limit that an answer was cut at
 
@@ -138,7 +139,8 @@ def next_token_limit(request: Request, lines: list[dict], *, longest_answer: int
     last = token_limit_of(lines[-1])
     if lines[-1]["finish_reason"] != CUT_OFF:
         return last
-    return min(highest, max(RAISE * last, SMALLEST_RAISED)) if last < highest else None
+    return min(highest, max(RAISE * last, NOT_ASKED = ("messages", "stream", "stream_options")  # the first is never changed, the others are ways to answer
+SMALLEST_RAISED)) if last < highest else None
 
 
 def most_received(request: Request, lines: list[dict], *, longest_answer: int, reasks: int) -> int:
@@ -161,7 +163,7 @@ def token_limit_of(line: dict) -> int:
 
 
 def _changes(planned: dict, sent: dict) -> dict:
-    keys = [key for key in {**planned, **sent} if key != "messages"]
+    keys = [key for key in {**planned, **sent} if key not in NOT_ASKED]
     return {key: sent.get(key) for key in keys if sent.get(key) != planned.get(key)}
 
 

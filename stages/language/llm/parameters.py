@@ -21,6 +21,7 @@ class Parameters:
         self._left_out: set[str] = set()
         self._renamed = False
         self._highest_limit: int | None = None
+        self._lowered_for: str | None = None
         self._lowest_limit = 0
         self._stream = stream
 
@@ -47,7 +48,7 @@ class Parameters:
             return True
         limit = next(key for key in TOKEN_LIMITS if key in sent)
         if CONTEXT.search(refusal.message) or (name == limit and TOO_LARGE.search(refusal.message)):
-            return self._lower(sent[limit])
+            return self._lower(sent[limit], refusal.message)
         return name == limit and self._rename(limit)
 
     def check_limit(self, sent: dict, completion_tokens: int) -> None:
@@ -76,10 +77,11 @@ class Parameters:
         self._warn(f"the server does not take '{name}'; '{other}' is sent instead from now on")
         return True
 
-    def _lower(self, limit: int) -> bool:
+    def _lower(self, limit: int, message: str) -> bool:
         lower = limit // 2
-        if lower < SMALLEST_LIMIT:
+        if lower < SMALLEST_LIMIT or message == self._lowered_for:  # what is asked is itself too long
             return False
+        self._lowered_for = message
         self._highest_limit = lower
         self._warn(f"the server does not take a token limit of {limit}; {lower} is the highest from now on")
         return True
