@@ -139,8 +139,7 @@ def next_token_limit(request: Request, lines: list[dict], *, longest_answer: int
     last = token_limit_of(lines[-1])
     if lines[-1]["finish_reason"] != CUT_OFF:
         return last
-    return min(highest, max(RAISE * last, NOT_ASKED = ("messages", "stream", "stream_options")  # the first is never changed, the others are ways to answer
-SMALLEST_RAISED)) if last < highest else None
+    return min(highest, max(RAISE * last, SMALLEST_RAISED)) if last < highest else None
 
 
 def most_received(request: Request, lines: list[dict], *, longest_answer: int, reasks: int) -> int:
