@@ -47,6 +47,10 @@ class LanguageModel:
             "usage": dict(USAGE),
         }
 
+    def rule(self, body):
+        """The behaviour that the rules prescribe for a request; None: none of them does."""
+        return next((name for rule in self.rules if (name := rule(body))), None)
+
     def respond(self, name, body, key):
         """What a behaviour answers to a request, and whether that is an answer in full; None: the usual one."""
         if name is None:
@@ -131,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         answers, errors = [], []
         for line in model.files[batch["input_file_id"]].decode().splitlines():
             asked = json.loads(line)
-            fault = model.batch_faults.popleft() if model.batch_faults else None
+            fault = model.rule(asked["body"]) or (model.batch_faults.popleft() if model.batch_faults else None)
             if fault == "expired":
                 error = {"code": "batch_expired", "message": "This request could not be executed in time."}
                 errors.append({"custom_id": asked["custom_id"], "response": None, "error": error})
@@ -154,9 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _chat(self, body):
         model, key = self.model, self.headers["Authorization"].removeprefix("Bearer ")
         model.seen.append(body)
-        fault = next((name for rule in model.rules if (name := rule(body))), None)
-        if fault is None and model.faults:
-            fault = model.faults.popleft()
+        fault = model.rule(body) or (model.faults.popleft() if model.faults else None)
         time.sleep(model.delay)
         if fault == "timeout":
             time.sleep(model.hang)

@@ -2,6 +2,7 @@
 
 import pytest
 from test_language_client import BASE, ask_recorded, check_told, lines_of, request_about
+from test_language_recipes import RECIPES
 
 from stages.core.errors import InputError
 from stages.language.llm.answers import is_complete
@@ -42,6 +43,16 @@ def test_it_answers_whole_or_in_pieces(stream, limit_name, llama, tmp_path):
     assert line["answer"].strip() == SENTENCE and line["finish_reason"] == "stop"
     assert line["completion_tokens"] == len(SENTENCE.split()) + 1 and line["prompt_tokens"] > 10
     assert "tokens" not in line and "sent" not in line
+
+
+def test_the_recipe_for_it(llama, tmp_path):
+    changes = RECIPES["llama.cpp"] | {"base_url": llama}
+    request = request_about("chair", limit_name=BASE.token_limit)
+    request = replace(request, body=request.body | {"model": changes["model"]})
+    told = []
+    ask_recorded([request], replace(BASE, **changes), tmp_path / "toy.jsonl", warn=told.append)
+    (line,) = lines_of(tmp_path / "toy.jsonl")
+    assert line["answer"].strip() == SENTENCE and told == []
 
 
 def test_a_cut_answer_is_asked_again_with_a_higher_limit(llama, tmp_path):
