@@ -104,6 +104,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "attempt", Completion(content="<think>The user wants a chair.", choice=CUT), "the token limit is"
     ),
     "cut off": Behaviour("attempt", Completion(content="A depth map of a", choice=CUT)),
+    "error after a few words": Behaviour("attempt", Completion(document={"error": {"message": "upstream"}})),
     "refusal": Behaviour("attempt", Completion(message={"content": None, "refusal": "I'm sorry, I can't help."})),
     "refusal in words": Behaviour("attempt", Completion(content="I'm sorry, but I can't help with that.")),
     "only a preamble": Behaviour("attempt", Completion(content="Sure, here is a caption:")),
@@ -150,6 +151,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         "does not take a token limit of 150; 75 is the highest",
     ),
     # odd, and an answer all the same
+    "slow first byte": Behaviour("answer", Completion()),
     "foreign": Behaviour("answer", Completion(content=FOREIGN)),
     "long": Behaviour("answer", Completion(content="A depth map of a chair " + "and a chair " * 900)),
     "echo": Behaviour("answer", lambda _body, key: Completion(content=f"Your key is {key}.")),

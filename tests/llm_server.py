@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         model.seen.append(body)
         fault = model.rule(body) or (model.faults.popleft() if model.faults else None)
         time.sleep(model.delay)
-        if fault == "timeout":
+        if fault in ("timeout", "slow first byte"):
             time.sleep(model.hang)
         if fault in ("timeout", "connection closed"):
             self.close_connection = True
@@ -202,7 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
         for word in choice["message"]["content"].split(" "):
             delta = {"index": 0, "delta": {"role": "assistant", "content": f"{word} "}, "finish_reason": None}
             self._event(frame | {"choices": [delta]})
-        if not made.cut:
+        if made.document.get("error"):
+            self._event({"error": made.document["error"]})
+        elif not made.cut:
             end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
             self._event(frame | {"choices": [end]})
             if body.get("stream_options") and document.get("usage"):

@@ -161,13 +161,14 @@ def test_without_a_key_nothing_is_sent(server, monkeypatch):
 def test_a_dry_run_prints_the_price_table_and_touches_nothing(server, project):
     points("kayak")
     before = sorted(project.root.rglob("*"))
-    done = project.run(
-        "python",
-        "-c",
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['generate', 'toy', "
-        "'--dry-run']; from stages.generate import main, run_stage; run_stage(main); print('torch' in sys.modules)",
+    script = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['generate', 'toy', '--dry-run']\n"
+        "from stages.generate import main, run_stage\n"
+        "run_stage(main)\n"
+        "print('torch' in sys.modules or 'openai' in sys.modules)"
     )
-    first, *prices, torch = done.stdout.splitlines()
+    done = project.run("python", "-c", script)
+    first, *prices, slow = done.stdout.splitlines()
     # each of 32 answers with 2400 tokens, cut off at that, at 9600 and at 16384, and 4 with 120, 2048 and 8192
     assert first.startswith("36 requests are missing: about ")
     assert first.endswith(
@@ -176,7 +177,7 @@ def test_a_dry_run_prints_the_price_table_and_touches_nothing(server, project):
     )
     assert [line.split(":")[0].strip() for line in prices] == ["bundled", "gpt-4.1", "gpt-4.1-mini"]
     assert all(line.endswith(" dollars") for line in prices)
-    assert torch == "False"
+    assert slow == "False"  # neither torch nor the client is loaded
     assert server.seen == [] and sorted(project.root.rglob("*")) == before
 
 
@@ -266,7 +267,7 @@ def test_requests_without_a_sentence_are_one_line_and_the_run_goes_on(server, ca
     points("chair")
     generate.main("toy")
     line = capsys.readouterr().err
-    assert line.startswith("warning: 6 requests gave no sentence (blank 6), the first is caption about class 'chair'; ")
+    assert line.startswith("warning: 6 requests gave no sentence (empty 6), the first is caption about class 'chair'; ")
     assert line.count("\n") == 1
     figures = metrics()["llm_1200"]
     assert (figures["requests"], figures["attempts"], figures["unanswered"]) == (32, 32 + 2 * 6, 6)

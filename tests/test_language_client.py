@@ -337,9 +337,10 @@ def test_an_answer_in_pieces_is_the_same_answer(server, tmp_path):
     assert {(line["prompt_tokens"], line["completion_tokens"]) for line in lines_of(path)} == {(11, 7)}
 
 
-@pytest.mark.parametrize(
-    "name", ["cut", "429", "500", "no usage", "web page", "blank", "cut off", "error with status 200"]
-)
+STREAMED = ("cut", "429", "500", "no usage", "web page", "blank", "cut off", "error with status 200")
+
+
+@pytest.mark.parametrize("name", (*STREAMED, "error after a few words", "slow first byte"))
 def test_faults_of_streamed_answers(name, server, tmp_path):
     path = tmp_path / "record/toy.jsonl"
     server.faults.append(name)
@@ -698,6 +699,13 @@ def test_a_batch_keeps_within_the_budget(server, tmp_path):
 def test_a_server_without_batches_is_one_line(server, tmp_path):
     told = in_batch(batch_of(server, base_url=server.base_url + "/else"), tmp_path / "toy.jsonl")
     assert len(told) == 1 and "no such page" in told[0]
+
+
+def test_a_full_disk_is_one_line(server, tmp_path):
+    path = tmp_path / "toy.jsonl"
+    path.with_name("toy.jsonl.journal").mkdir()
+    with pytest.raises(InputError, match="toy.jsonl.journal: cannot be written"):
+        ask_recorded(REQUESTS, config_for(server), path)
 
 
 # Certificates

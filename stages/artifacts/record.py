@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from stages.artifacts.files import complete_file
-from stages.core.errors import InputError
+from stages.core.errors import InputError, one_line
 
 # the main workspace, and a path in the temporary one that `dvc exp run --temp` or `--queue` makes below it
 EXPERIMENT = re.compile(r"(?P<main>.*)/\.dvc/tmp/exps/(?:standalone/)?[^/]+/(?P<path>.*)")
@@ -37,15 +37,14 @@ class Record:
         return _by_key(self._lines)
 
     def add(self, line: dict) -> None:
-        """Append `line`, whose key and attempt must be new."""
+        """Append `line`, whose key and attempt must be new; InputError where the disk does not take it."""
         if _identity(line) in self._lines:
             raise ValueError(f"{self.path}: key {line['key']} is there already")
-        with _locked(self.journal):
-            _cut_unfinished_line(self.journal)
-            with self.journal.open("ab") as file:
-                file.write(_json_line(line))
-                file.flush()
-                os.fsync(file.fileno())
+        try:
+            with _locked(self.journal):
+                _append(self.journal, line)
+        except OSError as error:
+            raise InputError(f"{self.journal}: cannot be written ({error.strerror or one_line(error)})") from error
         self._lines[_identity(line)] = line
 
     def merge(self) -> None:
@@ -109,6 +108,14 @@ def _locked(journal: Path) -> Iterator[None]:
     journal.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(journal.with_suffix(".lock")):
         yield
+
+
+def _append(journal: Path, line: dict) -> None:
+    _cut_unfinished_line(journal)
+    with journal.open("ab") as file:
+        file.write(_json_line(line))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _cut_unfinished_line(journal: Path) -> None:

@@ -4,7 +4,7 @@ Every line stands for one paid response. One without a sentence, or cut off, is 
 the request is asked again.
 """
 
-from stages.language.llm.cleaning import CUT_OFF, has_sentence
+from stages.language.llm.cleaning import BROKEN_OFF, CUT_OFF, UNFINISHED, has_sentence, why_no_sentence
 from stages.language.llm.cost import prompt_tokens, text_tokens
 from stages.language.llm.markup import answer_lines
 from stages.language.llm.requests import Request
@@ -66,17 +66,18 @@ def parse_response(response: object, request: Request, *, sent: dict | None, att
     choices = response.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     problem = response.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
-    if problem:
+    usage = response.get("usage") if isinstance(response.get("usage"), dict) else {}
+    if problem and not _count(usage.get("completion_tokens")):  # with tokens it is paid, and goes into the books
         raise NoAnswer(f"an error inside the response: {_message(problem)}")
     if not isinstance(choice, dict):
         raise NoAnswer("a response without choices")
-    message, usage = choice.get("message"), response.get("usage")
-    message, usage = message if isinstance(message, dict) else {}, usage if isinstance(usage, dict) else {}
+    message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
     refusal = _text(message.get("refusal"))
+    finish_reason = "refusal" if refusal else BROKEN_OFF if problem else str(choice.get("finish_reason") or "stop")
     return record_line(
         request,
         answer=refusal or _text(message.get("content")),
-        finish_reason="refusal" if refusal else str(choice.get("finish_reason") or "stop"),
+        finish_reason=finish_reason,
         model=str(response.get("model") or request.body["model"]),
         tokens=(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))),
         sent=sent,
@@ -99,7 +100,7 @@ def filtered_line(request: Request, *, sent: dict | None, attempt: int) -> dict:
 
 def is_complete(line: dict) -> bool:
     """Whether a line of the record counts as the answer: it has a sentence and is not cut off."""
-    return line["finish_reason"] != CUT_OFF and has_sentence(line["answer"], line["finish_reason"])
+    return line["finish_reason"] not in UNFINISHED and has_sentence(line["answer"], line["finish_reason"])
 
 
 def is_all_reasoning(line: dict) -> bool:
@@ -116,9 +117,8 @@ def best_answer(lines: list[dict]) -> dict | None:
 
 def reason_of(line: dict) -> str:
     """Why a line of the record is no answer, in a word or two."""
-    if line["finish_reason"] in ("stop", CUT_OFF) or has_sentence(line["answer"], "stop"):
-        return "cut off" if line["finish_reason"] == CUT_OFF else "blank"
-    return line["finish_reason"].replace("_", " ")
+    names = {"stop": why_no_sentence(line["answer"]), CUT_OFF: "cut off", BROKEN_OFF: "broken off"}
+    return names.get(line["finish_reason"], line["finish_reason"].replace("_", " "))
 
 
 def needs_asking(request: Request, lines: list[dict], *, longest_answer: int) -> bool:

@@ -13,6 +13,8 @@ from stages.language.prompts.templates import display_name
 MOST_WORDS = 60  # of a sentence; what a backbone's text tower cuts of it, stage embed counts
 REFUSED = ("refusal", "content_filter")  # finish reasons of an answer that is none
 CUT_OFF = "length"  # finish reason of an answer that reached its token limit
+BROKEN_OFF = "error"  # of one that the server did not bring to its end
+UNFINISHED = (CUT_OFF, BROKEN_OFF)
 
 REFUSAL = re.compile(
     r"\b(i(['’]m| am) (sorry|unable|not able)|i (can ?not|can['’]t|won['’]t)|as an ai\b|language model|my apologies)",
@@ -68,6 +70,11 @@ def has_sentence(answer: str, finish_reason: str) -> bool:
     return any(not reason for _, reason in _judged_lines(answer, finish_reason))
 
 
+def why_no_sentence(answer: str) -> str:
+    """The reason that the first line of an answer without a sentence was left out for."""
+    return _judged_lines(answer, "stop")[0][1] or "empty"
+
+
 def names(text: str, name: str) -> bool:
     """Whether `text` names `name`, in any case and with its words together, apart or joined by a hyphen."""
     words = r"[\s_-]?".join(re.escape(word) for word in re.split(r"[\s_-]+", name))
@@ -79,7 +86,7 @@ def _judged_lines(answer: str, finish_reason: str) -> list[tuple[str, str | None
     if finish_reason in REFUSED:
         return [(answer, "refusal")]
     lines = [(line, kind or _no_sentence(line)) for line, kind in answer_lines(answer)]
-    if finish_reason == CUT_OFF and lines and lines[-1][1] is None:
+    if finish_reason in UNFINISHED and lines and lines[-1][1] is None:
         lines[-1] = (lines[-1][0], "cut off")
     return lines or [("", "empty")]
 

@@ -80,6 +80,9 @@ class _Run:
                 return
             try:
                 line = await self._attempt(request, token_limit, attempt=len(lines) + 1)
+                if line is None:
+                    return
+                self._save(line)
             except RequestFailed as problem:
                 self._failed.append(problem)
                 self._failures_in_a_row += 1
@@ -87,9 +90,6 @@ class _Run:
             except InputError as problem:
                 self._refused = self._refused or problem
                 return
-            if line is None:
-                return
-            self._save(line)
             self._failures_in_a_row = 0
             if is_complete(line):
                 return

@@ -148,6 +148,8 @@ class Server:
                 if wait is None:
                     raise self._final(error) from error
                 last, pause = error, self._announced(wait)
+            except openai.APIError as error:  # an error in the middle of a stream
+                last, pause = error, min(LONG_WAIT, 2.0**attempt)
             if attempt < self._retries:
                 await self.sleep(pause)
         raise RequestFailed(self.redacted(_named(last))) from last
