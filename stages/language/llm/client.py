@@ -1,4 +1,4 @@
-"""Asking a server: a few requests at a time, patient with faults, within a budget, nothing lost.
+"""Asking a server: a few requests at a time, what fails in passing again, within a budget, nothing lost.
 
 Every response is handed to `save` before anything else happens, so what is paid for is kept however a run ends.
 """
@@ -182,10 +182,8 @@ async def check_model(server: Server, model: str, *, today: date, warn_days: int
 
 async def _streamed(chat, model: str, messages: list[dict], more: dict) -> dict:
     """The whole of a response that comes piece by piece."""
-    options = {"stream_options": more["stream_options"]} if "stream_options" in more else {}
-    rest = {key: value for key, value in more.items() if key != "stream_options"}
     try:
-        async with chat.stream(model=model, messages=messages, extra_body=rest, **options) as stream:
+        async with chat.stream(model=model, messages=messages, extra_body=more) as stream:
             await stream.until_done()
             completion = _plain(stream.current_completion_snapshot)
     except openai.OpenAIError:

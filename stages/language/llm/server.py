@@ -91,7 +91,7 @@ class RequestFailed(Exception):
 
 
 class Server:
-    """A server and how patiently it is asked; no message that leaves here holds the key.
+    """A server, its key, and how long its faults are borne with; no message that leaves here holds the key.
 
     The library repeats what may pass (408, 409, 429, 5xx, lost connections) `retries` times with growing pauses. Here,
     the same holds for responses that are no answer, and for waits over a minute that the server asks for: they are
@@ -192,7 +192,7 @@ class Server:
 
 
 async def _no_blind_retry(response) -> None:
-    """Have the library hand over what it would repeat too soon, or in vain: a long wait, an account without credit."""
+    """Keep the library from repeating too soon or in vain: where a long wait is asked for, or the credit is used up."""
     wait = retry_after(response.headers, now=datetime.now(UTC))
     out_of_credit = response.status_code == 429 and OUT_OF_CREDIT.encode() in await response.aread()
     if out_of_credit or (wait is not None and wait > LONG_WAIT):
