@@ -1,7 +1,7 @@
 """The client against a server that was not written here: llama.cpp's, with a model of a few kilobytes."""
 
 import pytest
-from test_language_client import BASE, ask_recorded, check_told, lines_of, request_about
+from llm_runs import BASE, ask_recorded, check_told, lines_of, request_about
 from test_language_recipes import RECIPES
 
 from stages.core.errors import InputError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from llm_runs import KEY, NAMES, check_books, lines_of, run_to_the_end
 from llm_server import LanguageModel
-from test_language_client import KEY, NAMES, check_books, lines_of, run_to_the_end
 
 from stages.config.params import load_params
 from stages.language.llm.commands import parse_family
