@@ -54,6 +54,13 @@ def test_a_long_wait_is_announced_with_its_end_or_stops_the_run(seconds, server,
     assert len(server.seen) == 1 + (seconds == 300)  # the library does not repeat it meanwhile
 
 
+def test_a_long_wait_is_announced_once_for_all_requests_under_way(server, tmp_path):
+    server.faults.extend(["429 after minutes"] * 4)
+    server.delay, told = 0.02, []
+    ask_recorded(REQUESTS, config_for(server, concurrency=4), tmp_path / "toy.jsonl", warn=told.append)
+    assert len(told) == 1 and len(server.seen) == 8
+
+
 def test_nothing_listens_at_the_address(tmp_path):
     class Nobody:
         base_url = "http://127.0.0.1:9/v1"
@@ -180,6 +187,13 @@ def test_a_server_without_end_dates_is_taken_as_it_is(models, server, tmp_path):
     server.models = LISTS[models]
     ask_recorded(REQUESTS, config_for(server), tmp_path / "toy.jsonl")
     assert len(server.seen) == len(REQUESTS)
+
+
+def test_a_server_without_encryption_is_one_line(server, tmp_path):
+    config = config_for(server, base_url=server.base_url.replace("http:", "https:"))
+    with pytest.raises(InputError, match="no encrypted connection .*; is it http and not https?") as caught:
+        ask_recorded(REQUESTS, config, tmp_path / "toy.jsonl")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_one_line(tmp_path):

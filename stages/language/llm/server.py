@@ -19,6 +19,7 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 LONG_WAIT = 60.0  # seconds; what the library waits by itself is shorter, and not announced
+LONGEST_PAUSE = 8.0  # seconds between two tries, as the library has it
 SHORTEST_SECRET = 8  # a shorter key is no secret ("none", for one's own server), and may be a word of an answer
 TRANSIENT_STATUSES = (408, 409, 429)  # and every 5xx
 ABOUT_THE_REQUEST = (400, 403, 422)
@@ -91,7 +92,7 @@ class RequestFailed(Exception):
 
 
 class Server:
-    """A server, its key, and how long its faults are borne with; no message that leaves here holds the key.
+    """A server as the openai library asks it; no message that leaves here holds the key.
 
     The library repeats what may pass (408, 409, 429, 5xx, lost connections) `retries` times with growing pauses. Here,
     the same holds for responses that are no answer, and for waits over a minute that the server asks for: they are
@@ -115,6 +116,7 @@ class Server:
             raise DamagedKey("expected ASCII letters, digits and signs, without a space or a line break")
         self.base_url, self._key, self.sleep, self.warn = base_url, key, sleep, warn
         self._retries, self._longest_wait = retries, longest_wait
+        self._announced_until = datetime.min.replace(tzinfo=UTC)
         client = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_no_blind_retry]})
         self.api = openai.AsyncOpenAI(
             base_url=base_url, api_key=key, timeout=timeout, max_retries=retries, http_client=client
@@ -136,7 +138,7 @@ class Server:
             try:
                 return await call()
             except (NoAnswer, ValueError) as error:  # ValueError: broken JSON or text
-                last, pause = error, min(LONG_WAIT, 2.0**attempt)
+                last, pause = error, min(LONGEST_PAUSE, 0.5 * 2**attempt)
             except openai.APITimeoutError:
                 raise
             except openai.APIConnectionError as error:
@@ -149,20 +151,22 @@ class Server:
                     raise self._final(error) from error
                 last, pause = error, self._announced(wait)
             except openai.APIError as error:  # an error in the middle of a stream
-                last, pause = error, min(LONG_WAIT, 2.0**attempt)
+                last, pause = error, min(LONGEST_PAUSE, 0.5 * 2**attempt)
             if attempt < self._retries:
                 await self.sleep(pause)
         raise RequestFailed(self.redacted(_named(last))) from last
 
     def connection_problem(self, error: openai.APIConnectionError) -> Exception:
-        """What to tell about a connection that does not come about: certificates stop the run, the rest may pass."""
+        """What to tell about a connection that does not come about: TLS faults stop the run, the rest may pass."""
         causes = list(_causes(error))
-        certificate = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
-        if certificate is not None or any("CERTIFICATE" in str(cause).upper() for cause in causes):
+        fault = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if isinstance(fault, ssl.SSLCertVerificationError):
             return InputError(
-                f"{self.base_url}: its certificate is not trusted ({_named(certificate or causes[-1])}); install the "
-                "system's CA certificates (Debian: apt-get install ca-certificates) or set SSL_CERT_FILE"
+                f"{self.base_url}: its certificate is not trusted ({_named(fault)}); install the system's CA "
+                "certificates (Debian: apt-get install ca-certificates) or set SSL_CERT_FILE"
             )
+        if fault is not None:
+            return InputError(f"{self.base_url}: no encrypted connection ({_named(fault)}); is it http and not https?")
         return RequestFailed(f"no connection ({self.redacted(_named(causes[-1]))}); params.yaml: generate.base_url")
 
     def problem(self, refusal: Refusal) -> InputError:
@@ -181,13 +185,16 @@ class Server:
 
     def _announced(self, seconds: float) -> float:
         """`seconds`, when they are not too many to wait; a warning says until when."""
-        end = datetime.now().astimezone() + timedelta(seconds=min(seconds, 1e8))
+        now = datetime.now().astimezone()
+        end = now + timedelta(seconds=min(seconds, 1e8))
         if seconds > self._longest_wait:
             raise InputError(
                 f"{self.base_url}: the server asks to wait until {end:%Y-%m-%d %H:%M} ({seconds:.0f} seconds), longer "
                 "than generate.longest_wait; all answers are saved, a run after that time asks for the rest"
             )
-        self.warn(f"the server asks to wait {seconds:.0f} seconds, until {end:%H:%M:%S}")
+        if now > self._announced_until:  # once for all requests under way
+            self._announced_until = end
+            self.warn(f"the server asks to wait {seconds:.0f} seconds, until {end:%H:%M:%S}")
         return seconds
 
 
