@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from tqdm import tqdm
 
 from stages.backbones.patches import patch_features, patch_grid
+from stages.backbones.tokens import are_cut, context_length
 from stages.core.errors import InputError
 
 
@@ -25,7 +26,7 @@ class ClipModel:
     def __init__(
         self,
         model: torch.nn.Module,
-        tokenize: Callable[[Sequence[str]], torch.Tensor],
+        tokenize: Callable[..., torch.Tensor],
         *,
         normalisation: str,
         device: torch.device,
@@ -115,6 +116,15 @@ class ClipModel:
         features = np.concatenate([self._encode_sentences(distinct[start : start + shape], shape) for start in starts])
         row = {text: i for i, text in enumerate(distinct)}
         return features[[row[text] for text in texts]]
+
+    @cached_property
+    def context_length(self) -> int:
+        """Tokens that the text tower reads of a sentence, start and end included."""
+        return context_length(self._tokenize)
+
+    def are_cut(self, texts: Sequence[str]) -> np.ndarray:
+        """For every sentence whether it is longer than `context_length`, so that its end is not read: bool [T]."""
+        return are_cut(self._tokenize, texts)
 
     def text_fingerprint(self, *, batch_size: int) -> str:
         """SHA-256 of what a sentence's feature depends on, to its last bit.

@@ -1,7 +1,7 @@
 """A backbone's entry in params.yaml -> its model, with open_clip's weights or local ones; or one clear line."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -127,7 +127,7 @@ def _usual_normalisation(architecture: str) -> dict:
     return {key: get_pretrained_cfg(architecture, tag)[key] for tag in tags[:1] for key in ("mean", "std")}
 
 
-def _tokenizer(name: str, architecture: str) -> Callable[[Sequence[str]], torch.Tensor]:
+def _tokenizer(name: str, architecture: str) -> Callable[..., torch.Tensor]:
     """Sentences -> token ids; the tokenizer is made, and where it must be fetched, at the first sentence."""
 
     @cache
@@ -139,7 +139,7 @@ def _tokenizer(name: str, architecture: str) -> Callable[[Sequence[str]], torch.
                 f"params.yaml: backbone.{name}: the tokenizer of '{architecture}' does not load: {_one_line(error)}"
             ) from error
 
-    return lambda texts: tokenizer()(texts)
+    return lambda texts, **options: tokenizer()(texts, **options)
 
 
 def _one_line(error: Exception) -> str:
