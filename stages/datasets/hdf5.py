@@ -9,6 +9,7 @@ import numpy as np
 
 from stages.artifacts.points import Clouds
 from stages.core.errors import InputError, one_line
+from stages.datasets.precision import in_single
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def checked_labels(path: Path, labels: np.ndarray, *, samples: int, classes: int
 
 def checked_points(path: Path, points: np.ndarray, *, key: str) -> np.ndarray:
     """Points as f4 [N, P, 3]; InputError that names the first sample with a value that is not finite."""
-    points = np.ascontiguousarray(points, dtype=np.float32)
+    points = np.ascontiguousarray(points if points.dtype == np.float32 else in_single(points))
     bad = np.flatnonzero(~np.isfinite(points).all(axis=(1, 2)))
     if len(bad):
         raise InputError(f"{path}: {key} sample {bad[0]} has values that are not finite")

@@ -15,6 +15,7 @@ from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
 from stages.datasets import pcd
 from stages.datasets.layout import read_text
+from stages.datasets.precision import in_single
 from stages.datasets.sampling import resample
 
 GEOMETRY = (".ply", ".obj", ".off", ".stl", ".glb")  # read through trimesh
@@ -41,6 +42,8 @@ def read_objects(files: Sequence[Path], labels: Sequence[int], entry: Dataset, *
 def read_object(path: Path, *, points: int | None, seed: int) -> np.ndarray:
     """Points f4 [P, 3] of one file; a mesh needs `points`, a cloud is brought to that many where it has another number.
 
+    Coordinates that float32 would blur are centred or scaled first, as `in_single` says.
+
     The draw on a mesh depends on `seed` and the file's name alone, so that more files change no other's points.
     """
     values = read_values(path)
@@ -48,8 +51,8 @@ def read_object(path: Path, *, points: int | None, seed: int) -> np.ndarray:
         if points is None:
             raise InputError(f"{path}: a mesh; set `points` in the dataset's entry to say how many are sampled on it")
         rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
-        return trimesh.sample.sample_surface(values, points, seed=rng)[0].astype(np.float32)
-    cloud = values[:, :3].astype(np.float32)
+        return in_single(trimesh.sample.sample_surface(values, points, seed=rng)[0])
+    cloud = in_single(values[:, :3])
     return cloud if points is None else cloud[resample(cloud, points)]
 
 

@@ -14,16 +14,15 @@ def farthest_points(points, count, start):
     """
     chosen = np.empty(count, np.int64)
     distance = np.full(len(points), np.inf, np.float32)
-    chosen[0] = start
-    for k in range(1, count):
-        last = points[chosen[k - 1]]
+    best = start
+    for k in range(count):
+        chosen[k], last = best, points[best]
         best, best_distance = 0, np.float32(-1)
         for i in range(len(points)):
             dx, dy, dz = points[i, 0] - last[0], points[i, 1] - last[1], points[i, 2] - last[2]
             distance[i] = min(distance[i], dx * dx + dy * dy + dz * dz)
             if distance[i] > best_distance:
                 best, best_distance = i, distance[i]
-        chosen[k] = best
     return chosen
 
 

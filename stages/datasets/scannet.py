@@ -17,6 +17,7 @@ import trimesh
 from stages.artifacts.scenes import Scene, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
+from stages.datasets.precision import local_origin
 
 CLASSES = {  # nyu40 id -> class, in the order of ScanNet's detection benchmark
     3: "cabinet",
@@ -99,18 +100,21 @@ def _load(file: Path, *, width: int) -> np.ndarray:
 
 
 def _checked_points(file: Path, points: np.ndarray) -> np.ndarray:
-    """The coordinates f4 [M, 3], at most MOST_POINTS of them; InputError without points or with values not finite."""
+    """The coordinates [M, 3], at most MOST_POINTS of them; InputError without points or with values not finite."""
     if not len(points):
         raise InputError(f"{file}: no points")
     if not np.isfinite(points[:, :3]).all():
         raise InputError(f"{file}: has values that are not finite")
     if len(points) > MOST_POINTS:
         points = points[np.sort(np.random.default_rng(0).choice(len(points), MOST_POINTS, replace=False))]
-    return np.ascontiguousarray(points[:, :3], np.float32)
+    return points[:, :3]
 
 
 def _scene(name: str, points: np.ndarray, boxes: np.ndarray, ids: np.ndarray, *, source: Path) -> Scene:
-    """The scan with the boxes whose nyu40 id is one of CLASSES; any other of nyu40 is dropped, as VoteNet does."""
+    """The scan with the boxes whose nyu40 id is one of CLASSES; any other of nyu40 is dropped, as VoteNet does.
+
+    Points and boxes are counted from `local_origin`: 0, but for a scan in coordinates of the earth its own centre.
+    """
     unknown = [value for value in ids if value not in NYU40]
     if unknown:
         raise InputError(f"{source}: nyu40 id {unknown[0]:g}, expected a whole number from 1 to 40")
@@ -121,7 +125,9 @@ def _scene(name: str, points: np.ndarray, boxes: np.ndarray, ids: np.ndarray, *,
         )
     kept = np.isin(ids, list(CLASSES))
     labels = np.array([list(CLASSES).index(value) for value in ids[kept]], np.int64)
-    return Scene(name, points, boxes[kept].astype(np.float32), labels)
+    origin = local_origin(points)
+    placed = np.concatenate([boxes[kept, :3] - origin, boxes[kept, 3:]], axis=1)
+    return Scene(name, (points - origin).astype(np.float32), placed.astype(np.float32), labels)
 
 
 def _nyu40_ids(file: Path) -> dict[str, int]:

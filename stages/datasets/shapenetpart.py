@@ -16,6 +16,7 @@ from stages.datasets.hdf5 import join_clouds, open_raw, read_clouds, read_key
 from stages.datasets.layout import class_index, find_folder, read_names
 from stages.datasets.layout import read_text as read_file
 from stages.datasets.objects import read_values
+from stages.datasets.precision import in_single
 from stages.datasets.sampling import resample
 
 PARTS = {  # in the labels' order, after PointCLIP V2's names; it has two for the lamp's four parts, two are ours
@@ -129,6 +130,6 @@ def _read_shape(folder: Path, line: str, points: int, *, source: Path) -> tuple[
     values = read_values(path)
     if values.shape[1] != 7:
         raise InputError(f"{path}: {values.shape[1]} columns, expected x, y, z, normal and part: 7")
-    chosen = values[resample(values[:, :3].astype(np.float32), points)]
-    parts = local_parts(path, chosen[None, :, 6], np.array([label]))[0]
-    return label, chosen[:, :3].astype(np.float32), parts
+    cloud = in_single(values[:, :3])
+    chosen = resample(cloud, points)
+    return label, cloud[chosen], local_parts(path, values[None, chosen, 6], np.array([label]))[0]

@@ -1,0 +1,28 @@
+"""From float64 coordinates to float32 ones that still tell the points apart.
+
+float32 rounds a coordinate to 2^-24 of itself, and the projection adds a translation of about 1 in float32. So a cloud
+more than FAR extents from the origin is moved to its centre, and one whose extent lies outside SMALLEST..LARGEST is
+divided by it, both before the cast. Every other cloud keeps its numbers: rounding moves its points by less than
+2^-13 of the extent, and the published arithmetic on published clouds is followed bit for bit.
+"""
+
+import numpy as np
+
+FAR = 1024.0
+SMALLEST, LARGEST = 2.0**-10, 2.0**20
+
+
+def in_single(points: np.ndarray) -> np.ndarray:
+    """Clouds [..., P, 3] as f4 [..., P, 3]: a far one about its own centre, a tiny or huge one of extent 1."""
+    points = np.asarray(points, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        extent = np.ptp(points, axis=-2, keepdims=True).max(axis=-1, keepdims=True)
+        ordinary = (extent == 0) | (extent >= SMALLEST) & (extent <= LARGEST)
+        return ((points - local_origin(points)) / np.where(ordinary, 1, extent)).astype(np.float32)
+
+
+def local_origin(points: np.ndarray) -> np.ndarray:
+    """Centre f8 [..., 1, 3] of the bounding box of clouds [..., P, 3] more than FAR extents from 0, elsewhere 0."""
+    low, high = (end(axis=-2, keepdims=True).astype(np.float64) for end in (points.min, points.max))
+    extent, reach = (values.max(axis=-1, keepdims=True) for values in (high - low, np.maximum(high, -low)))
+    return np.where(reach > FAR * extent, low + (high - low) / 2, 0)
