@@ -24,7 +24,7 @@ from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.datasets import shapenetpart
 from stages.datasets.objects import read_object
-from stages.datasets.registry import READERS, read, unlike_published
+from stages.datasets.registry import READERS, published_mismatch, read
 from stages.datasets.sampling import farthest_points, thin
 from stages.datasets.splits import stratified_cut, with_validation
 
@@ -75,7 +75,7 @@ def test_an_archive_may_put_a_folder_between(reader, tmp_path):
 
 
 def test_every_reader_is_tested_and_every_entry_of_params_names_one():
-    assert {*LAYOUTS, "modelnet_off", "home_objects"} <= set(READERS)
+    assert {*LAYOUTS, "modelnet_off", "bundled_clouds", "bundled_scans"} <= set(READERS)
     entries = load_params(ROOT).dataset
     assert {one.reader for one in entries.values()} <= set(READERS)
     for name, one in entries.items():
@@ -263,10 +263,10 @@ def test_the_official_shapenetpart_slice_reads_whole():
 def test_published_counts_are_held_against_what_is_found(tmp_path):
     raw_layouts.modelnet_hdf5(tmp_path)
     points = read("mine", entry(tmp_path))
-    assert unlike_published(points, entry(tmp_path, splits={"train": 5, "test": 1}, points=16)) is None
-    odd = unlike_published(points, entry(tmp_path, splits={"train": 9840, "test": 2468}))
+    assert published_mismatch(points, entry(tmp_path, splits={"train": 5, "test": 1}, points=16)) is None
+    odd = published_mismatch(points, entry(tmp_path, splits={"train": 9840, "test": 2468}))
     assert odd == "splits train 5, test 1, published are train 9840, test 2468"
-    assert unlike_published(points, entry(tmp_path, points=2048)) == "clouds of 16 points, published are 2048"
+    assert published_mismatch(points, entry(tmp_path, points=2048)) == "clouds of 16 points, published are 2048"
 
 
 def test_farthest_points_equal_the_definition():
@@ -359,3 +359,26 @@ def test_a_users_own_meshes_run_after_one_entry_in_params(tiny, tmp_path):
     texts = read_prompts(checkout.root / "data/features/my_scans/bundled/prompts.parquet").texts
     assert any("ball" in text for text in texts) and not any("round thing" in text for text in texts)
     assert read_json(checkout.root / "reports/metrics/my_scans/bundled.json")["samples"] == 3
+
+
+OUTSIDE = """
+import numpy as np
+from stages.artifacts.points import Clouds, PointCloudDataset
+
+def read(path, entry):
+    points = np.loadtxt(path, dtype="f4")[None]
+    clouds = Clouds(points, np.zeros(1, int))
+    return PointCloudDataset(("thing",), entry.up_axis, {"train": clouds, "test": clouds})
+"""
+
+
+def test_a_reader_from_outside_is_named_in_the_entry(tmp_path, monkeypatch):
+    (tmp_path / "someones_reader.py").write_text(OUTSIDE)
+    np.savetxt(tmp_path / "points.txt", np.eye(3))
+    monkeypatch.syspath_prepend(tmp_path)
+    dataset = read("theirs", entry(tmp_path / "points.txt", "someones_reader:read"))
+    np.testing.assert_array_equal(dataset.splits["test"].points, np.eye(3)[None])
+    with pytest.raises(InputError, match=r"dataset.theirs.reader 'someones_reader:raed': not found \(module"):
+        read("theirs", entry(tmp_path, "someones_reader:raed"))
+    with pytest.raises(InputError, match=r"dataset.theirs.reader 'nobodys:read': not found \(No module named"):
+        read("theirs", entry(tmp_path, "nobodys:read"))
