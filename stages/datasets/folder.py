@@ -33,7 +33,7 @@ def read(path: Path, entry: Dataset) -> PointCloudDataset:
         files = [file for _, _, file in by_split.get(split, ())]
         labels = [classes.index(name) for _, name, _ in by_split.get(split, ())]
         if files:
-            splits[split] = read_objects(files, labels, entry, source=path)
+            splits[split] = read_objects(files, labels, entry, source=path, clean=True)
         elif split != "val":
             raise InputError(f"{path}: no object of the {split} split")
     return PointCloudDataset(classes, entry.up_axis, splits)
