@@ -2,8 +2,10 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed
+COMPILED := $(addprefix tests/,test_bounds.py test_projection.py test_detection_boxes.py test_detection_detr3d.py \
+	test_search.py parity)
 
-.PHONY: repro test lint sweeps benchmarks paper
+.PHONY: repro test bounds lint sweeps benchmarks paper
 
 repro: $(INSTALLED)
 	dvc repro
@@ -11,6 +13,11 @@ repro: $(INSTALLED)
 
 test: $(INSTALLED)
 	pytest -n 2 --dist loadfile
+
+# The compiled loops once more with every index checked. Numba's cache does not tell checked code from unchecked:
+# it has a folder of its own.
+bounds: $(INSTALLED)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.venv/bounds pytest -n 2 --dist loadfile -m 'not slow' $(COMPILED)
 
 lint: $(INSTALLED)
 	ruff check .

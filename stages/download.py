@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, write_points
-from stages.artifacts.scenes import Scenes, write_scenes
+from stages.artifacts.points import write_points
+from stages.artifacts.scenes import write_scenes
+from stages.artifacts.types import Clouds, Scenes
 from stages.config.download import Download
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.features import Features, read_features
+from stages.artifacts.features import read_features
 from stages.artifacts.fewshot import read_epochs
 from stages.artifacts.files import read_json, write_csv, write_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import prediction_columns, read_predictions, stacked, write_predictions
-from stages.artifacts.prompts import Prompts, read_prompts
+from stages.artifacts.prompts import read_prompts
+from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage

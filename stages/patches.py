@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from stages.artifacts.patches import PatchFeatures, new_patches
+from stages.artifacts.patches import new_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import PointsReader, open_points
+from stages.artifacts.types import PatchFeatures
 from stages.backbones.clip import ClipModel, choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params

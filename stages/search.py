@@ -1,6 +1,6 @@
 """Prompts and view weights chosen by search: `python -m stages.search <dataset> <backbone>`.
 
-Besides evaluate the only stage that reads test labels, and only for the oracle `search_test`.
+Besides evaluate the only stage of classification that reads test labels, and only for oracles.
 """
 
 import time
@@ -14,24 +14,23 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.prompts import read_prompts
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.prompt_search.protocols import Sentences, label_free, search_test, search_train
+from stages.prompt_search.protocols import PROTOCOLS, PromptPool
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Run the three protocols; write what they chose to data/search/... and their seconds to reports/seconds/..."""
+    """Run every search protocol and write what each chose, with its seconds where `search.timed` is true."""
     params, paths = params or load_params(root), Paths(root)
     source = paths.features(dataset, backbone)
-    train, test = (read_features(source, split) for split in ("train", "test"))
+    splits = {split: read_features(source, split) for split in ("train", "test")}
     prompts = read_prompts(paths.prompts(dataset, backbone))
-    sentences = Sentences.of(prompts, train.classes, params.search)
-    chosen, seconds = {}, {}
-    protocols = ((label_free, test), (search_train, train), (search_test, test))
-    for protocol, split in tqdm(protocols, unit="protocol", desc="search", disable=None):
+    pool = PromptPool.from_prompts(prompts, splits["train"].classes, params.search)
+    documents = {}
+    for name, protocol in tqdm(PROTOCOLS.items(), unit="protocol", desc="search", disable=None):
         begun = time.perf_counter()
-        chosen[protocol.__name__] = protocol(split, sentences, params.search)
-        seconds[protocol.__name__] = round(time.perf_counter() - begun, 3)
-    write_json(paths.search(dataset, backbone), chosen)
-    write_json(paths.seconds(dataset, backbone), seconds)
+        documents[name] = protocol.run(splits, pool, params.search)
+        if params.search.timed:
+            documents[name]["seconds"] = round(time.perf_counter() - begun, 3)
+    write_json(paths.search(dataset, backbone), documents)
 
 
 if __name__ == "__main__":

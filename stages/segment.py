@@ -12,9 +12,10 @@ from tqdm import tqdm
 from stages.artifacts.files import read_text, write_json
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, PointsReader, open_points
+from stages.artifacts.points import PointsReader, open_points
 from stages.artifacts.segments import write_segments
-from stages.artifacts.sentences import SentenceTable, read_sentences
+from stages.artifacts.sentences import read_sentences
+from stages.artifacts.types import Clouds, SentenceTable
 from stages.backbones.clip import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
@@ -30,7 +31,7 @@ SPLIT = "test"
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Run every protocol on every category; write the predicted parts, what was chosen, figures and seconds."""
+    """Run every protocol on every category; write the predicted parts, what was chosen and figures."""
     params, paths = params or load_params(root), Paths(root)
     config, source = params.segment, paths.points(dataset)
     with open_points(source) as points:
@@ -63,10 +64,8 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
         )
     protocols = next(iter(found.values())).chosen
     chosen = {name: {category: one.chosen[name] for category, one in found.items()} for name in protocols}
-    seconds = {name: round(sum(one.seconds[name] for one in found.values()), 3) for name in protocols}
     write_json(paths.search(dataset, backbone), chosen)
     write_json(paths.metrics(dataset, backbone), judge(found, mode=config.mode))
-    write_json(paths.seconds(dataset, backbone), seconds)
 
 
 def _wording(

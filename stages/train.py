@@ -12,13 +12,14 @@ import torch
 from tqdm import tqdm
 
 from stages.artifacts.checkpoints import CheckpointDir
-from stages.artifacts.features import Features, read_features
+from stages.artifacts.features import read_features
 from stages.artifacts.fewshot import write_curves, write_epochs, write_tensors
 from stages.artifacts.files import read_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
 from stages.artifacts.prompts import read_prompts
+from stages.artifacts.types import Features
 from stages.backbones.clip import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params

@@ -1,61 +1,72 @@
-"""The repository as the tests copy it, and commands run in a copy."""
+"""The repository as the tests copy it, with tiny settings; stages run in this process, commands as a user runs them."""
 
-import json
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
+from dvc.repo import Repo
+
+from stages.config.params import set_key
 
 ROOT = Path(__file__).parents[1]
 TOP = (
     "stages",
     "prompts",
     "data/bundled",
+    "data/weights",
     "reports/experiments",
     "reports/published.yaml",
     "dvc.yaml",
-    "dvc.lock",
     "params.yaml",
     "pyproject.toml",
     ".dvcignore",
     ".gitignore",
 )
-TINY = (
-    ("max_samples: null", "max_samples: 8"),
-    ("max_scans: null", "max_scans: 1"),
-    ("    - llm_1200\n    - llm_four\n    - llm_four_images\n    - llm_one_v1_images\n", "    - llm_four\n"),
-    ("    - depth_80\n    - v2_few_shot\n    - llm_four\n    - llm_1200\n    - waffle", "    - llm_four\n    - waffle"),
-    ("    - depth_80\n    - llm_1200\n  start", "    - llm_four\n  start"),
-    ("    llm_four: llm_four\n    llm_1200: llm_1200\n", "    llm_four: llm_four\n"),
-    ("    - parts\n    - llm_1200\n", "    - parts\n    - llm_four\n"),
-    (
-        "    - adapter\n    - tip_adapter\n    - tip_adapter_f\n    - linear_probe\n",
-        "    - adapter\n    - tip_adapter\n",
-    ),
-    ("    - 2\n    - 4\n    - 8\n    - 16\n    - 32\n", ""),
-    ("    - 0\n    - 1\n    - 2\n", "    - 0\n"),
-    ("validation_fraction: 0.25", "validation_fraction: 0.5"),
-    ("  epochs: null", "  epochs: 2"),
-    ("resolution: 224  # pixels", "resolution: 64  # pixels"),
-    ("  sweeps: 2", "  sweeps: 1"),
-    ("  folds: 5", "  folds: 2"),
-    ("bootstrap_samples: 2000", "bootstrap_samples: 100"),
-    ("sheet_objects: 9", "sheet_objects: 2"),
-    ("projection_objects: 4", "projection_objects: 2"),
-)  # params.yaml's lines that make every stage small
+TINY = ROOT / "tests/tiny.yaml"  # key of params.yaml -> value: settings that make every stage small
 
-FEW_SHAPES = {"seed": 1, "points": 512, "splits": {"train": 1, "val": 1, "test": 1}}  # of every category
+
+class Stage(NamedTuple):
+    """A stage of dvc.yaml for one dataset and backbone: its module's name, arguments, and paths below the root."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    deps: tuple[str, ...]
+    outs: tuple[str, ...]
 
 
 class Checkout:
-    """A fresh clone's worth of files in `root`, with commands that run there as a user would run them."""
+    """A fresh clone's worth of files in `root`."""
 
     def __init__(self, root: Path):
         self.root = root
+
+    def stages(self) -> list[Stage]:
+        """The selected stages that are not frozen, each after those that it depends on."""
+        with Repo(str(self.root)) as repo:
+            waiting = [_stage(stage) for stage in repo.index.stages if not stage.frozen]
+        ordered = []
+        while waiting:
+            unmade = [out for stage in waiting for out in stage.outs]
+            ready = next(stage for stage in waiting if not any(_overlap(d, out) for d in stage.deps for out in unmade))
+            waiting.remove(ready)
+            ordered.append(ready)
+        return ordered
+
+    def run_stage(self, stage: Stage) -> None:
+        """Run one stage in this process."""
+        importlib.import_module(stage.module).main(*stage.arguments, root=self.root)
+
+    def commit_outputs(self) -> None:
+        """Tell DVC that all outputs are what its stages made."""
+        with Repo(str(self.root)) as repo:
+            repo.commit(force=True)
 
     def environment(self) -> dict[str, str]:
         """This process's variables with this Python's programs first on PATH."""
@@ -76,24 +87,31 @@ class Checkout:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(command, cwd=self.root, env=self.environment(), start_new_session=True, **quiet)
 
-    def stage(self, *arguments: str) -> subprocess.CompletedProcess:
-        """Run `python -m stages.<...>`; the caller looks at how it ended."""
-        return self.run(sys.executable, "-m", *arguments, check=False)
+    def python(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
+        """Run `python -m <module> ...`; the caller looks at how it ended."""
+        return self.run(sys.executable, "-m", module, *arguments, check=False)
 
     def repro(self, *options: str) -> list[str]:
         """`dvc repro`; names of the stages that really ran, in order."""
         return ran(self.run("dvc", "repro", *options))
 
-    def locked(self) -> dict[str, dict]:
-        """What dvc.lock holds of every stage that is not frozen, by the stage's name."""
-        stages = yaml.safe_load((self.root / "dvc.lock").read_text())["stages"]
-        return {name: stage for name, stage in stages.items() if not name.startswith("pretrain")}
+    def would_run(self) -> list[str]:
+        """Names of the stages that `dvc repro` would run, those that wait for another's output included."""
+        return ran(self.run("dvc", "repro", "--dry"))
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace `old`, which must be there, by `new` in a file."""
         text = (self.root / file).read_text()
         assert old in text, f"{file} has no '{old}'"
         (self.root / file).write_text(text.replace(old, new, 1))
+
+    def set_params(self, values: dict[str, object]) -> None:
+        """Set keys of params.yaml by their full names."""
+        path = self.root / "params.yaml"
+        document = yaml.safe_load(path.read_text())
+        for key, value in values.items():
+            set_key(document, key, value, source=str(path))
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def copy(self, root: Path) -> "Checkout":
         """The same files, cache and history at another place."""
@@ -113,20 +131,18 @@ def contents(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
     return {str(file.relative_to(root)): file.read_bytes() for file in seen}
 
 
-def new_checkout(root: Path) -> Checkout:
-    """The repository's files in an empty folder, with settings that make every stage small, committed to git."""
+def new_checkout(root: Path, *, tiny: bool = True) -> Checkout:
+    """The repository's files in an empty folder, committed to git; if `tiny`, with settings that make stages small."""
     for name in TOP:
         source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            # numba's caches come along, since compiling takes half a minute
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc*", "*.tmp.*"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
     checkout = Checkout(root)
-    for old, new in TINY:
-        checkout.edit("params.yaml", old, new)
-    (root / "data/bundled/procedural_parts.json").write_text(json.dumps(FEW_SHAPES))
+    if tiny:
+        checkout.set_params(yaml.safe_load(TINY.read_text()))
     checkout.run("git", "init", "-q")
     checkout.run("git", "config", "user.name", "tests")
     checkout.run("git", "config", "user.email", "tests@example.org")
@@ -141,3 +157,15 @@ def commit(checkout: Checkout, message: str) -> None:
     """Commit everything."""
     checkout.run("git", "add", "-A")
     checkout.run("git", "commit", "-qm", message)
+
+
+def _stage(stage) -> Stage:
+    _, _, module, *arguments = stage.cmd.split()
+    deps, outs = (tuple(str(item.def_path) for item in items) for items in (stage.deps, stage.outs))
+    return Stage(stage.name, module, tuple(arguments), deps, outs)
+
+
+def _overlap(first: str, second: str) -> bool:
+    """Whether one of two paths lies at or below the other."""
+    a, b = Path(first), Path(second)
+    return a == b or a in b.parents or b in a.parents

@@ -1,42 +1,84 @@
-"""dvc.yaml, params.yaml and the code agree, and the layers hold; each rule is also seen to fail when broken."""
+"""dvc.yaml, params.yaml and the code agree, and the house's order holds; each rule is also seen to fail when broken."""
 
+import ast
 import re
 import shutil
 from pathlib import Path
 
-import house
 import pytest
 import yaml
 
+from stages.commands import dag
+
 ROOT = Path(__file__).parents[1]
-WITHOUT_TORCH = ("artifacts.py", "datasets", "reporting", "language")
-SHAPES = {"Clouds", "Features", "PatchFeatures", "PointCloudDataset", "Prompts", "Scene", "Scenes", "SentenceTable"}
+# Who may import whom: a package imports those of lower numbers, and of its own number only itself.
+LAYERS = {
+    "core": 0,
+    "config": 1,
+    "artifacts": 1,
+    "datasets": 2,
+    "projection": 2,
+    "language.prompts": 2,
+    "language.llm": 3,
+    "backbones": 3,
+    "zeroshot": 4,
+    "prompt_search": 5,
+    "fewshot": 6,
+    "segmentation": 6,
+    "detection": 6,
+    "reporting": 7,
+    "commands": 9,
+    "bundled": 9,
+}
+STAGE = 8  # a module of the DAG
+SCIENCE = [name for name, layer in LAYERS.items() if 2 <= layer <= 6]
+WITHOUT_TORCH = ("artifacts", "config", "core", "datasets", "language.prompts", "language.llm", "reporting")
+SHAPES = "stages.artifacts.types"  # what of the artifacts science may use
+ENVIRONMENT = (("os", "environ"), ("os", "getenv"))
+LONGEST_FILE, LONGEST_ROOM, LONGEST_STAGE, LONGEST_DAG = 400, 3000, 95, 320  # lines
+UNBOUNDED = "bundled"  # the room that made the bundled data, which nobody else imports
 
 
-def missing_deps(root):
-    """Project files that a stage's code reaches and its deps leave out."""
-    return {
-        name: sorted(map(str, missing))
-        for name, stage in house.stages_of(root).items()
-        if (missing := house.needed_files(root, name) - {Path(dep) for dep in stage["deps"]})
-    }
+def stages_of(root):
+    """The stages of dvc.yaml."""
+    return yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
 
 
-def idle_deps(root):
-    """Code that a stage's deps name and its imports do not reach."""
-    idle = {}
-    for name, stage in house.stages_of(root).items():
-        needed = house.needed_files(root, name)
-        idle[name] = [dep for dep in stage["deps"] if dep.endswith(".py") and Path(dep) not in needed]
-    return {name: deps for name, deps in idle.items() if deps}
+def stage_names(root):
+    """Modules of the DAG."""
+    return {path.stem for path in (root / "stages").glob("*.py")} - {"__init__"}
+
+
+def room_of(path):
+    """The package of a file below stages/, as LAYERS names it; None for a module of the DAG."""
+    parts = Path(path).parts[1:-1]
+    return next((".".join(parts[:n]) for n in (2, 1) if ".".join(parts[:n]) in LAYERS), None) if parts else None
+
+
+def layer_of(path):
+    """The layer of a file below stages/."""
+    return STAGE if room_of(path) is None else LAYERS[room_of(path)]
+
+
+def files_of(root):
+    """Every Python file below stages/, relative to `root`."""
+    return sorted(path.relative_to(root) for path in (root / "stages").rglob("*.py"))
+
+
+def stale_dependencies(root):
+    """Stages whose code dependencies are not what `python -m stages.commands.dag` would write."""
+    text = (root / "dvc.yaml").read_text()
+    written = yaml.safe_load(dag.with_code_dependencies(text, root=root))["stages"]
+    return [name for name, stage in stages_of(root).items() if stage["deps"] != written[name]["deps"]]
 
 
 def wrong_params(root):
     """Stages whose params are not the sections that the code reads."""
     return {
         name: (sorted(read), sorted(listed))
-        for name, stage in house.stages_of(root).items()
-        if (read := house.sections_read(root / f"stages/{name}.py")) != (listed := house.param_sections(stage))
+        for name, stage in stages_of(root).items()
+        if (read := dag.sections_read(root, dag.module_of(stage["cmd"])))
+        != (listed := {param.split(".")[0] for param in stage.get("params") or []})
     }
 
 
@@ -48,22 +90,89 @@ def forbidden_keys(root):
     return hidden + [name for name in ids if not re.fullmatch(r"[a-z0-9_]+", name)]
 
 
-def layer_faults(root):
-    """Imports that go against the house's order."""
+def unnamed_stages(root):
+    """Stage modules without a stage in dvc.yaml, and stages without a module or with another one."""
+    commands = {name: stage["cmd"].split()[2] for name, stage in stages_of(root).items() if not stage.get("frozen")}
+    wrong = {name for name, module in commands.items() if module != f"stages.{name}"}
+    return wrong | (set(commands) ^ stage_names(root))
+
+
+def upward_imports(root):
+    """Imports of a higher layer, or of another package of the same one."""
+    return [
+        f"{path} imports {other}"
+        for path in files_of(root)
+        for other in sorted(dag.imported_files(root, path))
+        if layer_of(other) > layer_of(path)
+        or (layer_of(other) == layer_of(path) and room_of(other) != room_of(path))
+        or (layer_of(path) == layer_of(other) == STAGE)
+    ]
+
+
+def circles(root):
+    """Files that reach themselves by their imports."""
+    return [str(path) for path in files_of(root) if path in dag.reached_files(root, path, whole=True)]
+
+
+def impure_science(root):
+    """Science that reads the command line, the environment or params.yaml, or knows where files lie."""
     faults = []
-    for path in sorted((root / "stages").rglob("*.py")):
-        faults += [f"{path.relative_to(root)}: {fault}" for fault in _faults_of(root, path)]
+    for path in files_of(root):
+        if room_of(path) in SCIENCE:
+            for module, name in dag.imported_names((root / path).read_text()):
+                reads_files = module.startswith("stages.artifacts") and module != SHAPES
+                if module in ("sys", "argparse") or (module, name) in ENVIRONMENT or reads_files:
+                    faults.append(f"{path} imports {module}")
+                if module == "stages.config.params" and name != "Params":
+                    faults.append(f"{path} imports {name}")
     return faults
 
 
-def unnamed_stages(root):
-    """Stage modules without a stage in dvc.yaml, stages without a module, and other commands than the module's."""
-    stages = house.stages_of(root)
-    odd = set(stages) ^ set(house.stage_names(root))
-    return odd | {name for name, stage in stages.items() if not stage["cmd"].startswith(f"python -m stages.{name}")}
+def torch_where_it_is_slow(root):
+    """Files of the packages that start without torch, from which it is reached."""
+    return [
+        str(path)
+        for path in files_of(root)
+        if room_of(path) in WITHOUT_TORCH
+        and any(
+            module.split(".")[0] == "torch"
+            for file in {path, *dag.reached_files(root, path, whole=True)}
+            for module, _ in dag.imported_names((root / file).read_text())
+        )
+    ]
 
 
-RULES = (missing_deps, idle_deps, wrong_params, forbidden_keys, layer_faults, unnamed_stages)
+def code_in_packages(root):
+    """`__init__`s that hold more than a docstring: whoever imports one module would import the package."""
+    return [
+        str(path)
+        for path in files_of(root)
+        if path.name == "__init__.py" and len(ast.parse((root / path).read_text()).body) > 1
+    ]
+
+
+def too_long(root):
+    """Files, packages, stage modules and the DAG beyond the lines that a person reads."""
+    lines = {path: len((root / path).read_text().splitlines()) for path in files_of(root)}
+    rooms = {name: sum(n for path, n in lines.items() if room_of(path) == name) for name in LAYERS}
+    long = [str(path) for path, n in lines.items() if n > LONGEST_FILE and room_of(path) != UNBOUNDED]
+    long += [name for name, n in rooms.items() if n > LONGEST_ROOM and name != UNBOUNDED]
+    long += [str(path) for path, n in lines.items() if n > LONGEST_STAGE and room_of(path) is None]
+    return long + (["dvc.yaml"] if len((root / "dvc.yaml").read_text().splitlines()) > LONGEST_DAG else [])
+
+
+RULES = (
+    stale_dependencies,
+    wrong_params,
+    forbidden_keys,
+    unnamed_stages,
+    upward_imports,
+    circles,
+    impure_science,
+    torch_where_it_is_slow,
+    code_in_packages,
+    too_long,
+)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -72,45 +181,48 @@ def test_the_house_keeps_the_rule(rule):
 
 
 BREAKS = {
-    "missing dep": (missing_deps, "dvc.yaml", "      - stages/projection/fast.py\n", ""),
-    "idle dep": (
-        idle_deps,
-        "dvc.yaml",
-        "      - stages/projection/fast.py\n",
-        "      - stages/projection/fast.py\n      - stages/zeroshot/scores.py\n",
-    ),
-    "params not read": (wrong_params, "dvc.yaml", "      - evaluate\n", "      - evaluate\n      - download\n"),
-    "params not listed": (wrong_params, "dvc.yaml", "      - evaluate\n", ""),
+    "missing dependency": (stale_dependencies, "dvc.yaml", "stages/render.py, stages/projection,", "stages/render.py,"),
+    "idle dependency": (stale_dependencies, "dvc.yaml", "stages/render.py,", "stages/render.py, stages/zeroshot,"),
+    "params not read": (wrong_params, "dvc.yaml", "params: [render]", "params: [render, download]"),
+    "params not listed": (wrong_params, "dvc.yaml", "params: [render]", "params: []"),
     "param named size": (forbidden_keys, "params.yaml", "  max_samples: null", "  size: null\n  max_samples: null"),
     "param named nfiles": (forbidden_keys, "params.yaml", "    window: null", "    nfiles: null\n    window: null"),
     "id with a dash": (forbidden_keys, "params.yaml", "  modelnet40:", "  modelnet-40:"),
-    "stage imports stage": (layer_faults, "stages/render.py", "from tqdm", "from stages import download\nfrom tqdm"),
-    "science reads params": (
-        layer_faults,
-        "stages/zeroshot/scores.py",
-        "import numpy",
-        "from stages.settings import load\nimport numpy",
-    ),
-    "science knows paths": (
-        layer_faults,
-        "stages/zeroshot/scores.py",
-        "import numpy",
-        "from stages.artifacts import depth_path\nimport numpy",
-    ),
-    "science reads argv": (layer_faults, "stages/zeroshot/scores.py", "import numpy", "import sys\nimport numpy"),
+    "stage imports stage": (upward_imports, "stages/render.py", "from tqdm", "from stages import download\nfrom tqdm"),
     "lower imports upper": (
-        layer_faults,
+        upward_imports,
         "stages/projection/kernels.py",
         "import numpy",
-        "from stages.zeroshot import rank_classes\nimport numpy",
+        "from stages.zeroshot.classifier import rank_classes\nimport numpy",
     ),
+    "a circle": (
+        circles,
+        "stages/projection/kernels.py",
+        "import numpy",
+        "from stages.projection import fast\nimport numpy",
+    ),
+    "science reads params": (
+        impure_science,
+        "stages/zeroshot/metrics.py",
+        "import numpy",
+        "from stages.config.params import load_params\nimport numpy",
+    ),
+    "science knows paths": (
+        impure_science,
+        "stages/zeroshot/metrics.py",
+        "import numpy",
+        "from stages.artifacts.paths import Paths\nimport numpy",
+    ),
+    "science reads argv": (impure_science, "stages/zeroshot/metrics.py", "import numpy", "import sys\nimport numpy"),
     "reporting imports torch": (
-        layer_faults,
+        torch_where_it_is_slow,
         "stages/reporting/tables.py",
         "import csv",
         "import torch\nimport csv",
     ),
-    "stage without a name": (unnamed_stages, "dvc.yaml", "  evaluate:\n", "  judge:\n"),
+    "a package with code": (code_in_packages, "stages/zeroshot/__init__.py", '"""\n', '"""\nfrom . import metrics\n'),
+    "stage without a name": (unnamed_stages, "dvc.yaml", "  evaluate:\n", "  score:\n"),
+    "a long file": (too_long, "stages/render.py", "from tqdm", "\n" * 400 + "from tqdm"),
 }
 
 
@@ -126,65 +238,7 @@ def test_a_broken_rule_is_seen(name, tmp_path):
     assert rule(tmp_path)
 
 
-def test_every_stage_module_is_short():
-    long = {
-        path.name: lines
-        for path in (ROOT / "stages").glob("*.py")
-        if path.stem in house.stage_names(ROOT) and (lines := len(path.read_text().splitlines())) > 95
-    }
-    assert not long
-
-
 def _key_paths(document, prefix=""):
     for key, value in document.items() if isinstance(document, dict) else ():
         yield f"{prefix}{key}"
         yield from _key_paths(value, f"{prefix}{key}.")
-
-
-def _faults_of(root, path):
-    parts = path.relative_to(root / "stages").parts
-    imports = house.imported_modules(path)
-    package = parts[0] if len(parts) > 1 else None
-    if package is None and path.stem in house.stage_names(root):
-        yield from (
-            f"imports stage {other}" for other in house.stage_names(root) if _reaches(imports, f"stages.{other}")
-        )
-    if package in house.SCIENCE and not path.stem.startswith("build_"):  # builders of bundled data are commands
-        yield from _science_faults(root, package, imports)
-    if parts[0] in WITHOUT_TORCH and "torch" in house.third_party_imports(root, path):
-        yield "imports torch"
-
-
-def _science_faults(root, package, imports):
-    yield from (f"imports stage {name}" for name in house.stage_names(root) if _reaches(imports, f"stages.{name}"))
-    for module, name in imports:
-        if (module in ("sys", "argparse") and name != "Namespace") or (module, name) in ENVIRONMENT:
-            yield f"imports {module}"
-        if module == "stages.settings" and name != "section" and not (name or "load")[0].isupper():
-            yield f"uses settings.{name}"
-        if module == "stages.artifacts" and name not in SHAPES:
-            yield f"uses artifacts.{name}"
-        if module == "stages" and name in house.FOUNDATION and (package, name) != ("reporting", "artifacts"):
-            yield f"imports the whole of {name}"
-        other = module.split(".")[1] if module.startswith("stages.") else None
-        if other in LAYER and LAYER.get(other, 0) > LAYER[package]:
-            yield f"looks up to {other}"
-
-
-ENVIRONMENT = (("os", "environ"), ("os", "getenv"))
-LAYER = {
-    "datasets": 0,
-    "projection": 0,
-    "language": 0,
-    "backbones": 1,
-    "zeroshot": 2,
-    "pretraining": 3,
-    "fewshot": 3,
-    "segmentation": 3,
-    "detection": 3,
-    "reporting": 4,
-}
-
-
-def _reaches(imports, module):
-    return any(found == module or (name and f"{found}.{name}" == module) for found, name in imports)

@@ -8,9 +8,10 @@ from stages.artifacts.boxes import BOX_COLUMNS, read_boxes, write_boxes
 from stages.artifacts.depth import new_depth, open_depth
 from stages.artifacts.features import read_features, write_features
 from stages.artifacts.files import write_json
-from stages.artifacts.points import Clouds, PointCloudDataset, open_points, write_points
+from stages.artifacts.points import open_points, write_points
 from stages.artifacts.predictions import read_ranked, write_predictions
-from stages.artifacts.prompts import Prompts, read_prompts, write_prompts
+from stages.artifacts.prompts import read_prompts, write_prompts
+from stages.artifacts.types import Clouds, PointCloudDataset, Prompts
 from stages.core.errors import InputError
 
 CLASSES = ("chair", "night_stand")

@@ -340,7 +340,7 @@ CASES = {
     ),
     "truncated ply": ("folder", text("train/chair/a.ply", PLY), {}, "a.ply", "its header says 3"),
     "no ply": ("folder", text("train/chair/a.ply", "hello"), {}, "a.ply", "not a readable ply"),
-    "no stl": ("folder", text("train/chair/a.stl", "hello"), {}, "a.stl", "no vertices"),
+    "no stl": ("folder", text("train/chair/a.stl", "hello"), {}, "a.stl", "too short for binary STL"),
     "truncated glb": (
         "folder",
         content("train/chair/a.glb", lambda: trimesh.creation.box().export(file_type="glb")[:200]),
@@ -362,7 +362,7 @@ CASES = {
         text("train/chair/a.pcd", PCD.replace("ascii", "binary_compressed")),
         {},
         "a.pcd",
-        "expected ascii or binary",
+        "cut short before its compressed bytes",
     ),
     "pts of another count": ("folder", text("train/chair/a.pts", "5\n0 0 0\n"), {}, "a.pts", "its first line says 5"),
     "clouds of other lengths": (

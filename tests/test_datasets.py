@@ -17,8 +17,9 @@ from raw_layouts import LAYOUTS, OPTIONS, clouds
 from scipy.spatial.distance import cdist
 
 from stages.artifacts.files import read_json
-from stages.artifacts.points import Clouds, open_points, write_points
+from stages.artifacts.points import open_points, write_points
 from stages.artifacts.prompts import read_prompts
+from stages.artifacts.types import Clouds
 from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError
@@ -363,7 +364,7 @@ def test_a_users_own_meshes_run_after_one_entry_in_params(tiny, tmp_path):
 
 OUTSIDE = """
 import numpy as np
-from stages.artifacts.points import Clouds, PointCloudDataset
+from stages.artifacts.types import Clouds, PointCloudDataset
 
 def read(path, entry):
     points = np.loadtxt(path, dtype="f4")[None]

@@ -14,7 +14,8 @@ from test_detection_detr3d import official, saved
 from stages import detect
 from stages.artifacts.boxes import read_boxes
 from stages.artifacts.paths import Paths
-from stages.artifacts.scenes import Scene, Scenes, write_scenes
+from stages.artifacts.scenes import write_scenes
+from stages.artifacts.types import Scene, Scenes
 from stages.bundled import rooms
 from stages.config.detect import Switches
 from stages.config.params import load_params

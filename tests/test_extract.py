@@ -14,9 +14,10 @@ from stages import embed, extract
 from stages.artifacts.depth import new_depth, open_depth
 from stages.artifacts.features import read_features
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, PointCloudDataset, write_points
+from stages.artifacts.points import write_points
 from stages.artifacts.prompts import read_prompts
-from stages.artifacts.sentences import SentenceTable, write_sentences
+from stages.artifacts.sentences import write_sentences
+from stages.artifacts.types import Clouds, PointCloudDataset, SentenceTable
 from stages.backbones.clip import ClipModel
 from stages.backbones.loading import build, load_backbone, register
 from stages.config.params import load_params as load_settings

@@ -14,10 +14,11 @@ from llm_server import LanguageModel
 
 from stages import generate
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, PointCloudDataset, write_points
+from stages.artifacts.points import write_points
 from stages.artifacts.record import Record
-from stages.artifacts.scenes import Scene, Scenes, write_scenes
+from stages.artifacts.scenes import write_scenes
 from stages.artifacts.sentences import read_sentences
+from stages.artifacts.types import Clouds, PointCloudDataset, Scene, Scenes
 from stages.bundled import build_record
 from stages.core.errors import InputError
 

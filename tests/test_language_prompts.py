@@ -15,9 +15,8 @@ from openai.types.chat import ChatCompletionMessageParam
 from PIL import Image
 from pydantic import TypeAdapter
 
-from stages.artifacts.features import Features
-from stages.artifacts.prompts import Prompts
 from stages.artifacts.record import Record, open_record
+from stages.artifacts.types import Features, Prompts
 from stages.bundled.build_examples import example_maps
 from stages.config.params import load_params
 from stages.config.search import Search
@@ -27,7 +26,7 @@ from stages.language.llm.commands import parse_family
 from stages.language.llm.corpora import check_blob, corpus, read_literals, searched
 from stages.language.llm.generation import missing, plan, subjects_of
 from stages.language.llm.requests import SETS, Dialect, Example, PromptSet, Subject, requests_for
-from stages.prompt_search.protocols import Sentences, search_train
+from stages.prompt_search.protocols import PROTOCOLS, PromptPool
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data")) / "pointclip_v2"
@@ -302,9 +301,9 @@ def test_the_classification_corpus_has_1200_sentences_a_class_and_feeds_the_sear
     labels = np.arange(60) % 15
     features = Features(unit(rng.normal(size=(60, 2, 16))), labels, SCANOBJECTNN, 100.0)
     config = Search(**load_params(ROOT).search.__dict__ | {"candidates": ("v2_corpus",), "start": "start"})
-    sentences = Sentences.of(prompts, SCANOBJECTNN, config)
-    assert np.diff(sentences.candidates.offsets).tolist() == [1200] * 15
-    chosen = search_train(features, sentences, config)
+    pool = PromptPool.from_prompts(prompts, SCANOBJECTNN, config)
+    assert np.diff(pool.candidates.offsets).tolist() == [1200] * 15
+    chosen = PROTOCOLS["search_train"].run({"train": features}, pool, config)
     assert [prompts.classes[row] for ids in chosen["prompts"] for row in ids] == list(range(15))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 from stages.backbones.loading import build, register
 from stages.bundled import procedural
 from stages.bundled.pretraining.captions import FILLER, Concept, caption

@@ -10,7 +10,8 @@ import pytest
 
 from stages.artifacts.files import write_json
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import Clouds, PointCloudDataset, write_points
+from stages.artifacts.points import write_points
+from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.commands import archive_fewshot
 from stages.config.params import load_params
 from stages.core.errors import InputError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from stages.artifacts.scenes import Scenes
+from stages.artifacts.types import Scenes
 from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError
@@ -64,6 +64,18 @@ def test_the_list_files_give_the_splits(place, tmp_path):
     (folder / place / "scannetv2_val.txt").write_text("scene0000_00\n")
     names = {split: [scan.name for scan in scans] for split, scans in scannet.read(folder, ENTRY).splits.items()}
     assert names == {"train": ["scene0001_00"], "test": ["scene0000_00"]}
+
+
+@pytest.mark.parametrize("moved", [0.0, 1000.0, 5e6])
+def test_a_scan_in_coordinates_of_the_earth_keeps_its_shape(moved, tmp_path):
+    points = np.random.default_rng(0).random((50, 3))
+    write_prepared(tmp_path, "scene0001_00", points=points + moved, boxes=BOXES + np.array([moved] * 3 + [0] * 4))
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["test"]
+    first = scan.points[0] - points[0]
+    np.testing.assert_allclose(scan.points - first, points, atol=1e-4)
+    np.testing.assert_allclose(scan.boxes[:, :3] - first, BOXES[:2, :3], atol=1e-4)
+    np.testing.assert_array_equal(scan.boxes[:, 3:], BOXES[:2, 3:6])
+    assert np.abs(scan.points).max() < 2 if moved > 2000 else scan.points.min() >= moved
 
 
 def test_lists_that_name_no_scan_are_one_line(tmp_path):

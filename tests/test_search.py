@@ -6,22 +6,21 @@ classes, which the rules must break as published, are common.
 
 import inspect
 import itertools
-from math import comb
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
-from stages.prompt_search.alternating import search
-from stages.prompt_search.candidates import Candidates, candidates_of
+from stages.prompt_search.alternating import search_alternating
+from stages.prompt_search.candidates import Candidates
 from stages.prompt_search.cross_fit import confirm, search_cross_fitted, stratified_folds
 from stages.prompt_search.greedy import search_prompts
 from stages.prompt_search.label_free import choose_label_free, view_agreement
+from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
-from stages.zeroshot.metrics import confusion_matrix, mcnemar
 
 OBJECTIVES = ("accuracy", "mean_class_accuracy", "negative_log_likelihood")
 WIDTH = 4
@@ -49,11 +48,12 @@ class Instance:
         self.candidates = Candidates.ragged(numbers(counts.sum(), WIDTH), self.offsets)
         self.view_weights = generator.choice([0.25, 0.5, 0.75, 1.0], views)
 
-    def searched(self, **options):
-        return search_prompts(self.features, self.labels, **self.arguments(), **options)
+    def searched(self, *, logit_scale=100.0, **settings):
+        return search_prompts(self.task(logit_scale=logit_scale), SearchSettings(**settings))
 
-    def arguments(self):
-        return {"candidates": self.candidates, "initial": self.initial, "view_weights": self.view_weights}
+    def task(self, **changes):
+        given_all = {"features": self.features, "labels": self.labels, "candidates": self.candidates}
+        return SearchTask(**given_all | {"initial": self.initial, "view_weights": self.view_weights} | changes)
 
 
 def instances(**options):
@@ -130,9 +130,9 @@ def test_a_sweep_never_lowers_the_objective(objective, one):
 def test_equal_sentences_tie_to_the_last_bit():
     one = Instance(1, exact=False, samples=333, views=3)
     doubled = Candidates.ragged(np.repeat(one.candidates.features, 5, axis=0), one.offsets * 5)
-    found = search_prompts(one.features, one.labels, **one.arguments() | {"candidates": doubled})
+    found = search_prompts(one.task(candidates=doubled), SearchSettings())
     assert {step.candidate % 5 for step in found.trace} == {0}
-    again = search_prompts(one.features, one.labels, **one.arguments() | {"initial": found.text})
+    again = search_prompts(one.task(initial=found.text), SearchSettings())
     assert again.start == found.correct
 
 
@@ -190,10 +190,10 @@ def test_one_weight_is_as_good_as_brute_force(one):
 
 def test_by_turns_prompts_and_weights_get_no_worse():
     one = Instance(8, exact=False, samples=200, views=4)
-    alone = search(one.features, one.labels, **one.arguments())
+    alone = search_alternating(one.task(), SearchSettings())
     assert (alone.correct, len(alone.rounds)) == (one.searched().correct, 1)
     for view_search in ("grid", "coordinate"):
-        turns = search(one.features, one.labels, **one.arguments(), view_search=view_search, rounds=4)
+        turns = search_alternating(one.task(), SearchSettings(), view_search=view_search, rounds=4)
         assert turns.correct >= alone.correct
         assert turns.correct == judged(one.features, one.labels, turns.text, turns.view_weights, "accuracy")[0]
         chosen = one.candidates.features[one.candidates.prompt_ids(turns.choice)[turns.choice >= 0]]
@@ -225,7 +225,7 @@ def test_label_free_finds_the_views_and_sentences_that_agree():
     assert found.view_weights[:4].min() > 5 * found.view_weights[4:].max()
     assert found.view_weights.mean() == pytest.approx(1, abs=1e-5)
     assert [set(kept) for kept in found.kept] == [{0, 1, 2}] * 5
-    everything = choose_label_free(features, candidates=candidates, logit_scale=20.0, keep=1.0)
+    everything = choose_label_free(features, candidates=candidates, logit_scale=20.0, keep_fraction=1.0)
     right = [(predicted(features, one.text, one.view_weights) == labels).mean() for one in (found, everything)]
     assert right[0] >= right[1] > 0.5
 
@@ -254,12 +254,13 @@ def test_folds_are_even_in_every_class(labels, folds, seed):
 @settings(max_examples=15, deadline=None)
 @given(one=instances(samples=24), seed=st.integers(0, 9))
 def test_cross_fitting_is_a_search_without_each_fold_then_a_vote(objective, one, seed):
-    options = {"objective": objective, "logit_scale": 3.0}
-    crossed = search_cross_fitted(one.features, one.labels, **one.arguments(), folds=3, seed=seed, **options)
+    settings = SearchSettings(objective=objective)
+    crossed = search_cross_fitted(one.task(logit_scale=3.0), settings, folds=3, seed=seed)
     choices, gains, right, right_before = [], np.zeros((3, len(one.initial))), 0, 0
     for k in range(3):
         kept, held = crossed.folds != k, crossed.folds == k
-        found = search_prompts(one.features[kept], one.labels[kept], **one.arguments(), **options)
+        task = one.task(features=one.features[kept], labels=one.labels[kept], logit_scale=3.0)
+        found = search_prompts(task, settings)
         on_held = one.features[held], one.labels[held]
         correct, value = judged(*on_held, found.text, one.view_weights, objective)
         right += correct
@@ -272,15 +273,16 @@ def test_cross_fitting_is_a_search_without_each_fold_then_a_vote(objective, one,
     np.testing.assert_allclose(crossed.gains, gains, atol=1e-6)
     assert (crossed.held_out_start, crossed.held_out_correct) == (right_before, right)
     confirmed = confirm(np.stack(choices), crossed.gains)
-    assert all(j == -1 or j in few for j, few in zip(crossed.found.choice, confirmed, strict=True))
-    assert crossed.found.value >= crossed.found.start_value
+    assert all(j == -1 or j in few for j, few in zip(crossed.final.choice, confirmed, strict=True))
+    assert crossed.final.value >= crossed.final.start_value
 
 
 def test_cross_fitting_is_the_same_for_the_same_seed():
     features, labels, candidates = scene()
-    given_all = {"candidates": candidates, "initial": candidates.features[11::12], "view_weights": np.ones(6)}
-    one, same, other = (search_cross_fitted(features, labels, **given_all, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one.found.choice, same.found.choice)
+    initial, weights = candidates.features[11::12], np.ones(6)
+    task = SearchTask(features, labels, candidates=candidates, initial=initial, view_weights=weights)
+    one, same, other = (search_cross_fitted(task, SearchSettings(), seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.final.choice, same.final.choice)
     np.testing.assert_array_equal(one.gains, same.gains)
     assert (one.folds != other.folds).any()
     assert one.held_out_correct > one.held_out_start
@@ -290,26 +292,6 @@ def test_a_class_whose_folds_lose_stays_initial():
     choices = np.array([[3, 1], [4, 1], [3, -1]])
     few, none = confirm(choices, np.array([[0.1, 0.1], [-0.1, -0.2], [0.2, 0.0]]))
     assert (few.tolist(), none.tolist()) == ([3], [])
-
-
-def test_confusion_matrix_counts_labels_down_and_predictions_across():
-    matrix = confusion_matrix(np.array([0, 0, 2]), np.array([0, 1, 2]), classes=3)
-    np.testing.assert_array_equal(matrix, [[1, 1, 0], [0, 0, 0], [0, 0, 1]])
-
-
-@given(only_a=st.integers(0, 40), only_b=st.integers(0, 40), both=st.integers(0, 3))
-def test_mcnemar_is_the_two_sided_binomial_test(only_a, only_b, both):
-    hits_a = np.repeat([True, False, True], [only_a, only_b, both])
-    hits_b = np.repeat([False, True, True], [only_a, only_b, both])
-    throws = only_a + only_b
-    tail = sum(comb(throws, k) for k in range(min(only_a, only_b) + 1)) / 2**throws
-    assert mcnemar(hits_a, hits_b) == (only_a, only_b, pytest.approx(min(1, 2 * tail)))
-
-
-def test_mcnemar_holds_for_many_samples():
-    hits = np.arange(20000) < 10000
-    assert mcnemar(hits, ~hits) == (10000, 10000, 1.0)
-    assert mcnemar(np.arange(20000) < 9700, np.arange(20000) >= 9700)[2] == pytest.approx(2.3e-5, rel=0.05)
 
 
 def spoilt(array):
@@ -347,9 +329,10 @@ BAD_INPUT = {
 def test_bad_input_stops_with_one_line(searching, name):
     one = next(one for seed in itertools.count() if len((one := Instance(seed, samples=9, views=3)).initial) == 2)
     change, message = BAD_INPUT[name]
-    options = {"features": one.features, "labels": one.labels, **one.arguments()} | change(one)
+    changes = change(one)
     with pytest.raises(InputError, match=message) as error:
-        searching(options.pop("features"), options.pop("labels"), **options)
+        settings = SearchSettings(objective=changes.pop("objective", "accuracy"))
+        searching(one.task(**changes), settings)
     assert "\n" not in str(error.value)
 
 
@@ -362,17 +345,21 @@ def test_bad_input_of_the_other_searches_stops_with_one_line():
         (lambda: choose_label_free(one.features, candidates=empty), "candidates: none for class"),
         (lambda: choose_label_free(spoilt(one.features), candidates=one.candidates), "features: sample 0 is not"),
         (lambda: choose_label_free(one.features[:0], candidates=one.candidates), "at least one sample"),
-        (lambda: choose_label_free(one.features, candidates=one.candidates, keep=0), "label free: keep 0"),
+        (
+            lambda: choose_label_free(one.features, candidates=one.candidates, keep_fraction=0),
+            "label free: keep_fraction 0",
+        ),
         (lambda: grid_view_weights(one.features[:0], one.labels[:0], **text, fallback=weights), "at least one sample"),
         (lambda: grid_view_weights(spoilt(one.features), one.labels, **text, fallback=weights), "not finite"),
         (lambda: grid_view_weights(*split, **text, fallback=weights), "expected a free view"),
         (lambda: coordinate_view_weights(*split, **text, start=[1, 1]), r"view weights: \[1.0, 1.0\]"),
         (lambda: coordinate_view_weights(*split, text=one.initial[:1], start=weights), "lists differ"),
         (
-            lambda: search(*split, **one.arguments(), view_search="grid", objective="mean_class_accuracy"),
+            lambda: search_alternating(one.task(), SearchSettings("mean_class_accuracy"), view_search="grid"),
             "view search 'grid' with objective",
         ),
-        (lambda: search_cross_fitted(*split, **one.arguments(), folds=10), "folds: 10, expected 2 to 9"),
+        (lambda: search_alternating(one.task(), SearchSettings(), rounds=0), "search rounds: 0, expected at least 1"),
+        (lambda: search_cross_fitted(one.task(), SearchSettings(), folds=10), "folds: 10, expected 2 to 9"),
     ]
     for call, message in calls:
         with pytest.raises(InputError, match=message) as error:
@@ -385,7 +372,7 @@ def prompts(classes=(1, 0, 1), names=("table", "chair", "table"), sets=("one", "
 
 
 def test_candidates_are_the_prompts_of_the_sets_by_class():
-    candidates = candidates_of(prompts(), prompt_sets=("one", "four"), class_names=("chair", "table"))
+    candidates = Candidates.from_prompts(prompts(), prompt_sets=("one", "four"), class_names=("chair", "table"))
     assert [candidates.of_class(c).tolist() for c in range(2)] == [[1], [0, 2]]
     np.testing.assert_array_equal(candidates.prompt_ids(np.array([-1, 1])), [-1, 2])
 
@@ -400,4 +387,4 @@ def test_candidates_are_the_prompts_of_the_sets_by_class():
 )
 def test_candidates_for_other_classes_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        candidates_of(prompts(**changes), prompt_sets=("one",), class_names=("chair", "table"))
+        Candidates.from_prompts(prompts(**changes), prompt_sets=("one",), class_names=("chair", "table"))

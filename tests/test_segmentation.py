@@ -9,8 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.artifacts.patches import PatchFeatures
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds, PatchFeatures
 from stages.backbones.loading import build, register
 from stages.backbones.weights import read_weights
 from stages.bundled import procedural_parts

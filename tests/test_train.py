@@ -13,7 +13,8 @@ from checkout import ROOT, Checkout
 from stages import train
 from stages.artifacts.features import write_features
 from stages.artifacts.paths import Paths
-from stages.artifacts.prompts import Prompts, write_prompts
+from stages.artifacts.prompts import write_prompts
+from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
 
 CLASSES, SAMPLES, VIEWS, WIDTH = ("bed", "chair", "sofa"), 24, 2, 32

@@ -1,12 +1,25 @@
 """The classifier and its figures of merit, by cases worked out by hand."""
 
+import subprocess
+import sys
+from math import comb
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
+from stages.core.text import ensemble
 from stages.zeroshot.classifier import class_features, class_logits, rank_classes
-from stages.zeroshot.metrics import bootstrap_interval, mean_class_accuracy, negative_log_likelihood, top_k_accuracy
+from stages.zeroshot.metrics import (
+    bootstrap_interval,
+    mcnemar,
+    mean_class_accuracy,
+    negative_log_likelihood,
+    top_k_accuracy,
+)
 
 NAMES = ("chair", "table")
 
@@ -54,6 +67,11 @@ def test_figures_of_merit():
     assert mean_class_accuracy(ranked[:, 0], labels) == pytest.approx((2 / 3 + 1) / 2)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_predicted_class_that_no_sample_has_is_no_class_of_the_mean():
+    assert mean_class_accuracy(np.array([0, 7, 1]), np.array([0, 0, 1])) == pytest.approx((1 / 2 + 1) / 2)
+
+
 def test_negative_log_likelihood():
     logits = np.log(np.array([[1, 3], [2, 2]], "f4"))
     assert negative_log_likelihood(logits, np.array([1, 0])) == pytest.approx((np.log(4 / 3) + np.log(2)) / 2)
@@ -66,3 +84,40 @@ def test_the_bootstrap_interval_is_that_of_the_binomial():
     half = 1.96 * (0.6 * 0.4 / 1000) ** 0.5
     assert (low, high) == (pytest.approx(0.6 - half, abs=2e-3), pytest.approx(0.6 + half, abs=2e-3))
     assert bootstrap_interval(hits, samples=50, seed=1) == bootstrap_interval(hits, samples=50, seed=1)
+
+
+@given(only_a=st.integers(0, 40), only_b=st.integers(0, 40), both=st.integers(0, 3))
+def test_mcnemar_is_the_two_sided_binomial_test(only_a, only_b, both):
+    hits_a = np.repeat([True, False, True], [only_a, only_b, both])
+    hits_b = np.repeat([False, True, True], [only_a, only_b, both])
+    throws = only_a + only_b
+    tail = sum(comb(throws, k) for k in range(min(only_a, only_b) + 1)) / 2**throws
+    assert mcnemar(hits_a, hits_b) == pytest.approx(min(1, 2 * tail))
+
+
+def test_mcnemar_holds_for_many_samples():
+    hits = np.arange(20000) < 10000
+    assert mcnemar(hits, ~hits) == pytest.approx(1)
+    assert mcnemar(np.arange(20000) < 9700, np.arange(20000) >= 9700) == pytest.approx(2.3e-5, rel=0.05)
+
+
+def test_an_average_is_of_unit_norm_whatever_the_size_of_its_group():
+    features = np.array([[1, 0], [0, 1], [0.6, 0.8]], "f4")
+    np.testing.assert_allclose(ensemble(features, [[2], range(2)]), [[0.6, 0.8], [0.5**0.5, 0.5**0.5]], rtol=1e-6)
+
+
+def test_sentences_that_cancel_out_have_no_average():
+    features = np.array([[1, 0], [-1, 0], [0, 1]], "f4")
+    with pytest.raises(InputError, match=r"text features: average 1 has norm 0.0, expected finite and above 0"):
+        ensemble(features, [[2], [0, 1]])
+
+
+def test_the_classifier_needs_no_compiler_and_no_file_format():
+    """`stages.zeroshot` is usable where numba, h5py and pyarrow are not installed."""
+    code = (
+        "import sys\n"
+        "for name in ('numba', 'h5py', 'pyarrow', 'torch'): sys.modules[name] = None\n"
+        "import stages.zeroshot.classifier, stages.zeroshot.evaluation, stages.zeroshot.metrics"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

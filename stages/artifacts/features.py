@@ -1,23 +1,13 @@
 """data/features/<dataset>/<backbone>/depth.h5: image features of the depth maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from stages.artifacts.checks import expect, expect_unit_norm
 from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, stored_classes
-
-
-@dataclass(frozen=True)
-class Features:
-    """One split's image features f4 [N, V, D] of unit norm, labels i8 [N], class names [C] and CLIP's logit scale."""
-
-    values: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    logit_scale: float
+from stages.artifacts.types import Features
 
 
 def write_features(

@@ -3,32 +3,13 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array
-
-
-@dataclass(frozen=True)
-class PatchFeatures:
-    """Shapes of one category in all views: their rows i8 [N] in the points' split, patch features f2 [N, V, G * G, D].
-
-    pixels u2 [N, V, P, 2] are (row, column) in a map of `map_size`; visible and visible_released are bool [N, V, P]: by
-    the right look-up and by the released one, whose pixels are (column, row).
-    """
-
-    rows: np.ndarray
-    features: np.ndarray
-    pixels: np.ndarray
-    visible: np.ndarray
-    visible_released: np.ndarray
-    map_size: int
-    logit_scale: float
-
+from stages.artifacts.types import PatchFeatures
 
 PATCHES = {"rows": "i8", "features": "f2", "pixels": "u2", "visible": "?", "visible_released": "?"}
 

@@ -43,12 +43,12 @@ class Paths:
         return self.root / "reports/prompts" / f"{dataset}.json"
 
     def search(self, dataset: str, backbone: str) -> Path:
-        """Per search protocol: the split it saw, prompt ids per class [C][...], view weights [V], accepted steps."""
+        """Per search protocol: split, labels read, prompt ids per class [C][...], view weights [V], accepted steps."""
         return self.root / "data/search" / dataset / f"{backbone}.json"
 
-    def seconds(self, dataset: str, backbone: str) -> Path:
-        """Seconds each search took: the one artifact that differs from run to run."""
-        return self.root / "reports/seconds" / dataset / f"{backbone}.json"
+    def weights_used(self, backbone: str) -> Path:
+        """Names or hashes of the files that `backbone` is loaded from."""
+        return self.root / "data/weights_used" / f"{backbone}.json"
 
     def predictions(self, dataset: str, backbone: str) -> Path:
         """Predicted classes of every evaluated sample."""

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -11,29 +10,7 @@ import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, read_rows, stored_classes
-
-
-@dataclass(frozen=True)
-class Clouds:
-    """One split: points f4 [N, P, 3], labels i8 [N] into the classes, parts i8 [N, P] into the class's part names."""
-
-    points: np.ndarray
-    labels: np.ndarray
-    parts: np.ndarray | None = None
-
-    def rows(self, rows) -> "Clouds":
-        """The clouds at `rows`, in that order."""
-        return Clouds(self.points[rows], self.labels[rows], None if self.parts is None else self.parts[rows])
-
-
-@dataclass(frozen=True)
-class PointCloudDataset:
-    """A dataset: class names [C], the axis that points up, its splits by name, part names [C][K] where it has parts."""
-
-    classes: tuple[str, ...]
-    up_axis: str
-    splits: dict[str, Clouds]
-    part_names: tuple[tuple[str, ...], ...] | None = None
+from stages.artifacts.types import PointCloudDataset
 
 
 def write_points(path: Path, points: PointCloudDataset) -> None:

@@ -1,25 +1,14 @@
 """data/features/<dataset>/<backbone>/prompts.parquet: prompts and their text features."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from stages.artifacts.checks import expect, expect_unit_norm
 from stages.artifacts.parquet import read_parquet, vectors, vectors_of, write_parquet
+from stages.artifacts.types import Prompts
 
 PROMPT_COLUMNS = ("prompt", "class", "class_name", "set", "text", "feature")
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """Prompts of one backbone: class index i8 [T], set and text per prompt, features f4 [T, D] of unit norm."""
-
-    classes: np.ndarray
-    class_names: tuple[str, ...]
-    sets: tuple[str, ...]
-    texts: tuple[str, ...]
-    features: np.ndarray
 
 
 def write_prompts(path: Path, prompts: Prompts) -> None:

@@ -2,33 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, stored_classes
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One scan: points f4 [M, 3] in metres, boxes f4 [K, 6] as centre and size along the axes, labels i8 [K]."""
-
-    name: str
-    points: np.ndarray
-    boxes: np.ndarray
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """A dataset of scans: class names [C] of the boxes, the axis that points up, and its splits by name."""
-
-    classes: tuple[str, ...]
-    up_axis: str
-    splits: dict[str, tuple[Scene, ...]]
+from stages.artifacts.types import Scene, Scenes
 
 
 def write_scenes(path: Path, scenes: Scenes) -> None:

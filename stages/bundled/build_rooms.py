@@ -7,7 +7,7 @@ import h5py
 
 from stages.artifacts.files import complete_file
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import PointCloudDataset
+from stages.artifacts.types import PointCloudDataset
 from stages.bundled.fixed_point import write_fixed_point
 from stages.bundled.rooms import FURNITURE, ROOMS, compose_rooms
 from stages.config.params import load_params

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds, PointCloudDataset
-from stages.artifacts.scenes import Scene
+from stages.artifacts.types import Clouds, PointCloudDataset, Scene
 from stages.core.errors import InputError
 
 SEED = 0

@@ -21,6 +21,7 @@ from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.core.cli import run_command
 from stages.core.errors import InputError
+from stages.core.text import ensemble
 from stages.datasets.objects import read_object
 from stages.language.prompts.parts import fill_parts, parse_part_templates
 from stages.language.prompts.templates import fill, parse_templates
@@ -113,8 +114,7 @@ def _averages(texts: dict[str, list[str]], model: ClipModel, params: Params) -> 
     """One feature a name f4 [K, D]: the mean over its sentences, of which all have as many, normalised."""
     sentences = [sentence for of_name in texts.values() for sentence in of_name]
     features = model.encode_text(sentences, batch_size=params.embed.batch_size)
-    means = features.reshape(len(texts), -1, features.shape[1]).mean(axis=1)
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
+    return ensemble(features, np.arange(len(features)).reshape(len(texts), -1))
 
 
 def _json(found: dict[Path, Shares], weights: str, *, key: str) -> str:

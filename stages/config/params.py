@@ -85,7 +85,7 @@ def load_params(root: Path = Path(), *, overrides: Mapping[str, object] | None =
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {one_line(error)}") from error
     for key, value in (overrides or {}).items():
-        _set(document, key, value, source=str(path))
+        set_key(document, key, value, source=str(path))
     try:
         # through JSON, because pydantic's strict mode then takes a list for a tuple and still no text for a number
         return TypeAdapter(Params).validate_json(to_json(document))
@@ -93,7 +93,8 @@ def load_params(root: Path = Path(), *, overrides: Mapping[str, object] | None =
         raise InputError(f"{path}: {first_problem(error)}") from error
 
 
-def _set(document: dict, key: str, value: object, *, source: str) -> None:
+def set_key(document: dict, key: str, value: object, *, source: str) -> None:
+    """Set the full `key` of a loaded params.yaml; InputError that names `source` where it has no such section."""
     *sections, last = key.split(".")
     inner = functools.reduce(
         lambda outer, name: outer.get(name) if isinstance(outer, dict) else None, sections, document

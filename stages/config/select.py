@@ -12,6 +12,7 @@ class Select:
 
     datasets: tuple[str, ...]
     classification: tuple[str, ...]
+    fewshot: tuple[str, ...]
     segmentation: tuple[str, ...]
     detection: tuple[str, ...]
     backbones: tuple[str, ...]

@@ -6,8 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.artifacts.points import Clouds, PointCloudDataset
-from stages.artifacts.scenes import Scene, Scenes
+from stages.artifacts.types import Clouds, PointCloudDataset, Scene, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.hdf5 import checked_labels, checked_points, open_raw, read_key

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import PointCloudDataset
+from stages.artifacts.types import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.layout import files_below, read_text, subfolders

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 from stages.core.errors import InputError, one_line
-from stages.datasets.precision import in_single
+from stages.core.precision import in_single
 
 
 @contextmanager

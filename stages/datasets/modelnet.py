@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.artifacts.points import PointCloudDataset
+from stages.artifacts.types import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.datasets.hdf5 import join_clouds, read_clouds

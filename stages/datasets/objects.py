@@ -11,12 +11,12 @@ import numpy as np
 import trimesh
 from tqdm import tqdm
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
+from stages.core.precision import in_single
 from stages.datasets.formats import arrays, gltf, las, obj, off, pcd, ply, scenes, stl, text
 from stages.datasets.formats.geometry import FormatError, Geometry, without_bad_points
-from stages.datasets.precision import in_single
 from stages.datasets.sampling import resample
 
 # To add a format: a module in formats/ and a line here.
@@ -38,12 +38,26 @@ FORMATS: dict[str, Callable[[bytes, Path], Geometry]] = {
     ".las": las.read,
     ".laz": las.read,
 }
-MOST_BYTES = 1 << 28  # of a file, and of what a compressed one unpacks to
+MOST_BYTES = 1 << 27  # of a file, and of what a compressed one unpacks to
 MOST_POINTS = 400_000  # of a cloud from which farthest points are chosen: they take time for each of them
-FOREIGN = (  # how content begins that is no object, whatever the name says
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: fetch it with git lfs pull"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
+FOREIGN = (  # how content begins in lower case, what it is, and the endings under which it may be
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself (git lfs pull fetches it)", ()),
+    (b"<!doctype html", "an HTML page", ()),
+    (b"<html", "an HTML page", ()),
+    (b"<", "XML", (".dae",)),
+    (b"{", "JSON", (".gltf",)),
+    (b"pk\x03\x04", "a zip archive", (".npz", ".3mf")),
+    (b"iso-10303-21", "a STEP file of CAD surfaces", ()),
+    (b"%pdf-", "a PDF", ()),
+    (b"\x89png", "a picture", ()),
+    (b"\xff\xd8\xff", "a picture", ()),
+    (b"ply\n", "a PLY file", (".ply",)),
+    (b"ply\r", "a PLY file", (".ply",)),
+    (b"gltf", "a binary glTF file", (".glb",)),
+    (b"# .pcd", "a PCD file", (".pcd",)),
+    (b"\x93numpy", "a numpy array", (".npy",)),
+    (b"lasf", "a LAS file", (".las", ".laz")),
+    (b"draco", "a file compressed by Draco", (".drc",)),
 )
 
 
@@ -152,9 +166,9 @@ def _content(path: Path) -> tuple[str, bytes]:
     if not content.strip(b"\0 \t\r\n"):
         raise InputError(f"{path}: empty, expected a {suffix[1:]} file")
     start = content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for beginning, what in FOREIGN:
-        if start.startswith(beginning):
-            raise InputError(f"{path}: {what}, expected a {suffix[1:]} file")
+    for beginning, what, allowed in FOREIGN:
+        if start.startswith(beginning) and suffix not in allowed:
+            raise InputError(f"{path}: its content is {what}, not a {suffix[1:]} file")
     return suffix, content
 
 

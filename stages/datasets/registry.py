@@ -4,8 +4,7 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.artifacts.points import PointCloudDataset
-from stages.artifacts.scenes import Scenes
+from stages.artifacts.types import PointCloudDataset, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
 from stages.datasets import bundled_files, folder, modelnet, scannet, scanobjectnn, shapenetpart

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 
 
 @numba.njit(cache=True, nogil=True)

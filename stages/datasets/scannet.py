@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from stages.artifacts.scenes import Scene, Scenes
+from stages.artifacts.types import Scene, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
-from stages.datasets.precision import local_origin
+from stages.core.precision import local_origin
 
 CLASSES = {  # nyu40 id -> class, in the order of ScanNet's detection benchmark
     3: "cabinet",

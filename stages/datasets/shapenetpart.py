@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.points import Clouds, PointCloudDataset
+from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
+from stages.core.precision import in_single
 from stages.datasets.hdf5 import join_clouds, open_raw, read_clouds, read_key
 from stages.datasets.layout import class_index, find_folder, read_names
 from stages.datasets.layout import read_text as read_file
 from stages.datasets.objects import read_columns
-from stages.datasets.precision import in_single
 from stages.datasets.sampling import resample
 
 PARTS = {  # in the labels' order, after PointCLIP V2's names; it has two for the lamp's four parts, two are ours

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 
 
 def stratified_cut(labels: np.ndarray, *, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -103,9 +103,11 @@ def _oriented_ratios(boxes_a, boxes_b):
             one, other = boxes_a[a], boxes_b[b]
             top = min(one[2] + one[5] / 2, other[2] + other[5] / 2)
             bottom = max(one[2] - one[5] / 2, other[2] - other[5] / 2)
-            shared = max(0.0, top - bottom) * _shared_area(one, other)
+            volume_a, volume_b = np.prod(one[3:6]), np.prod(other[3:6])
+            # far from the origin the ends are rounded, and what lies between them may be more than either box
+            shared = min(max(0.0, top - bottom) * _shared_area(one, other), volume_a, volume_b)
             if shared > 0:
-                ratios[a, b] = shared / (np.prod(one[3:6]) + np.prod(other[3:6]) - shared)
+                ratios[a, b] = shared / (volume_a + volume_b - shared)
     return ratios
 
 
@@ -116,7 +118,7 @@ def _shared_area(one, other):
     dx, dy = one[0] - other[0], one[1] - other[1]
     centre_x, centre_y = cosine * dx - sine * dy, sine * dx + cosine * dy
     cosine, sine = math.cos(one[6] - other[6]), math.sin(one[6] - other[6])
-    outline, count = np.empty((8, 2)), 4
+    outline, count = np.empty((4, 2)), 4
     for corner, (x, y) in enumerate(((0.5, 0.5), (0.5, -0.5), (-0.5, -0.5), (-0.5, 0.5))):
         outline[corner, 0] = centre_x + cosine * x * one[3] + sine * y * one[4]
         outline[corner, 1] = centre_y + cosine * y * one[4] - sine * x * one[3]
@@ -132,8 +134,12 @@ def _shared_area(one, other):
 
 @njit(cache=True, nogil=True)
 def _cut(outline, count, axis, side, limit):
-    """The convex outline's part where side * coordinate <= limit (Sutherland-Hodgman), and its number of corners."""
-    kept, left = np.empty((8, 2)), 0
+    """The convex outline's part where side * coordinate <= limit (Sutherland-Hodgman), and its number of corners.
+
+    A cut of a convex outline adds one corner at most; one that rounding has bent may cross the limit at every side, so
+    there is room for half as many again.
+    """
+    kept, left = np.empty((count + count // 2, 2)), 0
     for i in range(count):
         here, there = outline[i], outline[(i + 1) % count]
         depth, next_depth = limit - side * here[axis], limit - side * there[axis]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from stages.artifacts.scenes import Scene
+from stages.artifacts.types import Scene
 from stages.config.detect import Detect
 from stages.core.errors import InputError
 from stages.detection.clusters import cluster_boxes

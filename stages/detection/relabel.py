@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from stages.backbones.clip import ClipModel
 from stages.config.detect import Detect, Switches
+from stages.core.text import ensemble
 from stages.detection.boxes import points_inside
 from stages.detection.planes import above_floor
 from stages.detection.proposals import Proposed
@@ -81,8 +83,8 @@ class Namer:
 def text_features(model: ClipModel, names: Sequence[str], templates: Sequence[str], *, batch_size: int) -> np.ndarray:
     """Text features f4 [len(names), D] of unit norm: the mean over `templates` of each name's sentences."""
     sentences = [sentence for name in names for sentence in fill(templates, name)]
-    means = model.encode_text(sentences, batch_size=batch_size).reshape(len(names), len(templates), -1).mean(axis=1)
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
+    features = model.encode_text(sentences, batch_size=batch_size)
+    return ensemble(features, np.arange(len(features)).reshape(len(names), len(templates)))
 
 
 def switch_rows(switches: Switches) -> dict[str, Switches]:
@@ -101,8 +103,7 @@ def detections(named: Named, *, classes: int, switches: Switches, detect: Detect
     """
     enough = named.points >= (detect.minimum_points if switches.minimum_points else 0)
     logits = named.logits[enough] if switches.no_object_class else named.logits[enough, :classes]
-    boxes, likely = named.boxes[enough], np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = (likely / likely.sum(axis=1, keepdims=True))[:, :classes]
+    boxes, probabilities = named.boxes[enough], softmax(logits, axis=1)[:, :classes]
     scores = named.objectness[enough] ** np.float32(detect.objectness_weight if switches.combined_score else 0)
     best = probabilities.max(axis=1) * scores
     stay = nms_3d(boxes, best, probabilities.argmax(axis=1), threshold=detect.nms_threshold)

@@ -29,9 +29,11 @@ def nms_3d(
     The box of best score among those left is picked, and of the others those are dropped that share more than
     `threshold` with it: of the union, or of the volume of the box to drop (`share`). With `classes` [K] only boxes of
     one class suppress each other. `ground` compares the outlines seen from above in place of the volumes. Of equal
-    scores the later box is picked first. InputError for a box of negative size.
+    scores the later box is picked first. InputError for a box of negative size, or not one score and class a box.
     """
     boxes = check_boxes(boxes, source="suppression").copy()
+    if any(values is not None and np.shape(values) != (len(boxes),) for values in (scores, classes)):
+        raise InputError(f"suppression: expected {len(boxes)} scores and classes, as many as boxes")
     if ground:
         boxes[:, 2], boxes[:, 5] = 0, 1
     groups = np.zeros(len(boxes), np.int64) if classes is None else np.asarray(classes, np.int64)

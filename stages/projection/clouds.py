@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stages.core.errors import InputError
+from stages.core.precision import ends, in_single
 
 # Columns and signs that turn the named axis up to y, as a rotation; y itself stays, as ModelNet's HDF5 files are fed.
 _TO_Y_UP = {"x": ((1, 0, 2), (-1, 1, 1)), "y": ((0, 1, 2), (1, 1, 1)), "z": ((0, 2, 1), (1, 1, -1))}
@@ -28,8 +29,9 @@ def lay_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Clouds laid end to end: points f4 [sum of P, 3] and offsets i8 [N + 1]; columns after the third are dropped.
 
-    points is [N, P, 3 or more] or a sequence of [P, 3 or more]. Raises InputError naming `source` and the index of the
-    first cloud that is empty, a single point, all one point, not finite, or not made of x, y, z.
+    points is [N, P, 3 or more] or a sequence of [P, 3 or more]; a far, tiny or huge cloud is centred or scaled as
+    `in_single` says. Raises InputError naming `source` and the index of the first cloud that is empty, a single point,
+    all one point, not finite, or not made of x, y, z.
     """
     clouds = [_coordinates(cloud, where=f"{source}: sample {n}") for n, cloud in enumerate(points, first_sample)]
     offsets = np.cumsum([0, *map(len, clouds)])
@@ -43,11 +45,12 @@ def _coordinates(cloud: np.ndarray, *, where: str) -> np.ndarray:
         raise InputError(f"{where}: expected points [P, 3 or more], found shape {list(cloud.shape)}")
     if len(cloud) < 2:
         raise InputError(f"{where}: expected at least 2 points, found {len(cloud)}")
-    coordinates = cloud[:, :3].astype(np.float32)
+    coordinates = cloud[:, :3].astype(np.float64)
     if not np.isfinite(coordinates).all():
         raise InputError(f"{where}: expected finite coordinates, found NaN or infinity")
     with np.errstate(over="ignore"):
-        extent = np.ptp(coordinates, axis=0).max()
+        low, high = ends(coordinates)
+        extent = (high - low).max()
     if not 1e-30 < extent < 1e30:
-        raise InputError(f"{where}: expected points apart from each other, found an extent of {extent:g}")
-    return coordinates
+        raise InputError(f"{where}: expected points 1e-30 to 1e30 apart, found an extent of {extent:g}")
+    return in_single(coordinates)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stages.core.errors import InputError
+from stages.core.precision import FAR, LARGEST, SMALLEST
 from stages.projection import maps
 from stages.projection.kernels import kernel_weights, separate
 from stages.projection.presets import Projection
@@ -65,7 +66,7 @@ def quantise(points: Tensor, projection: Projection) -> tuple[Tensor, Tensor]:
     """
     view_set = VIEW_SETS[projection.view_set]
     rotations = torch.from_numpy(view_set.rotations()).to(points.device)
-    x, y, z = points[:, None, :, :3].float().unbind(-1)
+    x, y, z = _in_single(points[..., :3])[:, None].unbind(-1)
     for turn in range(rotations.shape[1]):
         step = rotations[:, turn, :, :, None]
         x, y, z = (x * step[:, 0, axis] + y * step[:, 1, axis] + z * step[:, 2, axis] for axis in range(3))
@@ -75,7 +76,17 @@ def quantise(points: Tensor, projection: Projection) -> tuple[Tensor, Tensor]:
     size, depth, bias = projection.resolution, projection.depth, projection.depth_bias
     rows = ((scaled[..., :2] * projection.xy_scale + 1) / 2 * size).ceil().clip(1, size - 2)
     value = ((scaled[..., 2] + 1) / 2 + bias) / (1 + bias) * (depth - 2)
-    return torch.cat((rows, value.ceil()[..., None]), -1).long(), value.clip(1, depth - 2)
+    slices = value.ceil().clip(0, depth - 1)
+    return torch.cat((rows, slices[..., None]), -1).long(), value.clip(1, depth - 2)
+
+
+def _in_single(points: Tensor) -> Tensor:
+    """Clouds [N, P, 3] as f4, by the rule of `stages.core.precision.in_single`, in the tensor's own precision."""
+    low, high = points.amin(-2, keepdim=True), points.amax(-2, keepdim=True)
+    extent, reach = (values.amax(-1, keepdim=True) for values in (high - low, torch.maximum(high, -low)))
+    origin = torch.where(reach > FAR * extent, low + (high - low) / 2, 0)
+    unit = torch.where((extent < SMALLEST) | (extent > LARGEST), extent, 1)
+    return ((points - origin) / unit).float()
 
 
 def densify(cells: Tensor, stored: Tensor, projection: Projection) -> Tensor:
@@ -210,6 +221,6 @@ def _check(points: Tensor, projection: Projection) -> None:
     if points.ndim != 3 or points.shape[1] < 2 or points.shape[2] < 3:
         raise InputError(f"points: expected [N, P, 3 or more] with at least 2 points, found {list(points.shape)}")
     extent = (points[..., :3].amax(1) - points[..., :3].amin(1)).amax(1)
-    bad = (~(extent.isfinite() & (extent > 1e-30))).nonzero().flatten().tolist()
+    bad = (~((extent > 1e-30) & (extent < 1e30))).nonzero().flatten().tolist()
     if bad:
-        raise InputError(f"points: sample {bad[0]}: expected finite points apart from each other")
+        raise InputError(f"points: sample {bad[0]}: expected finite points 1e-30 to 1e30 apart from each other")

@@ -85,7 +85,7 @@ def plan(projection: Projection) -> Plan:
         crop=tuple(projection.crop or (0, 0)),
         transposed=projection.lookup == "as_released",
         shift=projection.pixel_shift,
-        lookup_depth=projection.lookup_depth,
+        lookup_depth=min(projection.lookup_depth, projection.depth - 1),
         visible_within=np.float32(projection.visible_within),
     )
 

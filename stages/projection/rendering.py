@@ -31,7 +31,7 @@ class Projected(NamedTuple):
     """
 
     depth: np.ndarray  # f4 [N, V, R, R], as `render` gives them
-    cells: np.ndarray | list[np.ndarray]  # i2 [N, V, P, 3] voxel (x, y, z); x is the row axis, z is not clipped
+    cells: np.ndarray | list[np.ndarray]  # i2 [N, V, P, 3] voxel (x, y, z); x is the row axis, z in 0..depth-1
     stored: np.ndarray | list[np.ndarray]  # f4 [N, V, P] depth value in 1..depth-2 that was written, larger is nearer
     surface: np.ndarray | list[np.ndarray]  # f4 [N, V, P] depth 0..1 at the point's voxel after smoothing, 0 is nearest
     pixels: np.ndarray | list[np.ndarray]  # i8 [N, V, P, 2] (row, column) in `depth`

@@ -30,6 +30,7 @@ def perspective(points, rotations, resolution, xy_scale, cells, near):
             turned[p, axis] = points[p, axis] - centre[axis]
             square += turned[p, axis] * turned[p, axis]
         radius = max(radius, np.sqrt(square))
+    radius = radius if radius > 0 else _ONE
     for turn in range(rotations.shape[0]):
         for p in range(count):
             x, y, z = turned[p, 0], turned[p, 1], turned[p, 2]
@@ -44,7 +45,7 @@ def perspective(points, rotations, resolution, xy_scale, cells, near):
         nearest = min(nearest, distance)
         for axis in range(2):
             cell = np.ceil((turned[p, axis] / radius / distance * spread + _ONE) / _TWO * np.float32(resolution))
-            cells[axis, p] = min(max(np.int32(cell), 1), resolution - 2)
+            cells[axis, p] = np.int32(min(max(cell, _ONE), np.float32(resolution - 2))) if cell == cell else 1
         cells[2, p] = 0
         near[p] = distance
     for p in range(count):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-ONE, TWO = np.float32(1), np.float32(2)
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 LANES = 8
 
 
@@ -98,9 +98,10 @@ def value_at(grid, layout, z, row, column):
 def quantise(points, rotations, translation, resolution, depth, xy_scale, depth_bias, cells, stored):
     """Write the voxel and the depth value of every point of a cloud in one view.
 
-    points f4 [P, 3]; rotations f4 [T, 3, 3], applied one after the other; translation f4 [3]. Into cells i4 [3, P] goes
-    x, y, z: x and y clipped to 1..resolution-2, z not clipped. Into stored f4 [P] goes the depth value, clipped to
-    1..depth-2 and not rounded. Order and width of every operation follow the released code (float32 throughout).
+    points f4 [P, 3], P > 0; rotations f4 [T, 3, 3], applied one after the other; translation f4 [3]. Into cells i4
+    [3, P] goes x, y, z: x and y clipped to 1..resolution-2, z to the grid's 0..depth-1, which only numbers beyond
+    float32 leave. Into stored f4 [P] goes the depth value, clipped to 1..depth-2 and not rounded. Order and width of
+    every operation follow the released code (float32 throughout).
     """
     count = points.shape[0]
     turned = np.empty((3, count), np.float32)
@@ -116,23 +117,27 @@ def quantise(points, rotations, translation, resolution, depth, xy_scale, depth_
             line[p] -= translation[axis]
         lows[axis], highs[axis] = -_largest(-line), _largest(line.copy())
         largest = max(largest, highs[axis] - lows[axis])
+    largest = largest if largest > 0 else ONE
     size, last = np.float32(resolution), np.float32(resolution - 2)
     for axis in range(2):
         line, out, centre = turned[axis], cells[axis], (highs[axis] + lows[axis]) / TWO
         for p in range(count):
             scaled = (line[p] - centre) / largest * TWO * xy_scale
-            cell = np.ceil((scaled + ONE) / TWO * size)
-            cell = ONE if cell < ONE else cell
-            cell = last if cell > last else cell
-            out[p] = np.int32(cell)
+            out[p] = np.int32(_clip(np.ceil((scaled + ONE) / TWO * size), ONE, last))
     line, out, centre = turned[2], cells[2], (highs[2] + lows[2]) / TWO
     span, top = ONE + depth_bias, np.float32(depth - 2)
     for p in range(count):
         scaled = (line[p] - centre) / largest * TWO
         value = ((scaled + ONE) / TWO + depth_bias) / span * top
-        out[p] = np.int32(np.ceil(value))
-        value = ONE if value < ONE else value
-        stored[p] = top if value > top else value
+        out[p] = np.int32(_clip(np.ceil(value), ZERO, top + ONE))
+        stored[p] = _clip(value, ONE, top)
+
+
+@njit(cache=True, nogil=True)
+def _clip(value, low, high):
+    """The value f4 in low..high; NaN becomes low, so that the result is always fit to be an index."""
+    value = value if value >= low else low
+    return value if value <= high else high
 
 
 @njit(cache=True, nogil=True)
@@ -217,12 +222,15 @@ def _include_rows(rows, others):
 
 @njit(cache=True, nogil=True)
 def _scatter(cells, stored, keep_last, layout, grid):
-    """Write points shifted by the padding, so that a pool that looks ahead leaves its result where it belongs."""
+    """Write points shifted by the padding, so that a pool that looks ahead leaves its result where it belongs.
+
+    A cell outside the layout, which no finite cloud has, is moved to its border: nothing is written beside the grid.
+    """
     values, rows = grid
     for p in range(stored.size):
-        z = cells[2, p] + layout.padding[0] + layout.ahead
-        x = cells[0, p] + layout.padding[1] - layout.first
-        y = cells[1, p] + layout.padding[2] - layout.first
+        z = min(max(cells[2, p] + layout.padding[0] + layout.ahead, 0), layout.slices - 1)
+        x = min(max(cells[0, p] + layout.padding[1] - layout.first, 0), layout.lines - 1)
+        y = min(max(cells[1, p] + layout.padding[2] - layout.first, 0), layout.width - 1)
         place = _place(layout, z, x) + y
         if keep_last or stored[p] > values[place]:
             values[place] = stored[p]

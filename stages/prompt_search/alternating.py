@@ -1,29 +1,29 @@
-"""Prompts and view weights by turns: each search runs on what the other one found."""
+"""Prompts and view weights searched in turn: each search works with what the other one found."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
+from stages.config.search import Objective, ViewSearch
 from stages.core.errors import InputError
-from stages.prompt_search.candidates import Candidates
-from stages.prompt_search.greedy import MEMORY, Objective, PromptChoice, search_prompts
+from stages.prompt_search.greedy import PromptSearchResult, search_prompts
+from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
 
-ViewSearch = Literal["none", "grid", "coordinate"]
-VIEW_SEARCHES = {
-    "none": ("accuracy", "mean_class_accuracy", "negative_log_likelihood"),
+VIEW_SEARCHES = {  # and the objectives that each can follow
+    "none": get_args(Objective),
     "grid": ("accuracy",),
     "coordinate": ("accuracy", "mean_class_accuracy"),
-}  # and the objectives that each can follow
+}
 
 
 @dataclass(frozen=True)
-class Choice:
+class AlternatingResult:
     """What the searches end with together.
 
     choice i8 [C]: candidate within its class, -1 the initial sentence; text f4 [C, D] of unit norm; view weights
-    f4 [V]; `start` and `correct` samples right before and after; one prompt search a round that was run.
+    f4 [V]; `start` and `correct` samples right before and after; one prompt search for each round that was run.
     """
 
     choice: np.ndarray
@@ -31,71 +31,45 @@ class Choice:
     view_weights: np.ndarray
     start: int
     correct: int
-    rounds: tuple[PromptChoice, ...]
+    rounds: tuple[PromptSearchResult, ...]
 
 
-def search(
-    features: np.ndarray,
-    labels: np.ndarray,
-    *,
-    candidates: Candidates,
-    initial: np.ndarray,
-    view_weights: np.ndarray,
-    view_search: ViewSearch = "none",
-    rounds: int = 1,
-    sweeps: int = 2,
-    objective: Objective = "accuracy",
-    logit_scale: float = 100.0,
-    memory: int = MEMORY,
-) -> Choice:
-    """Prompt search, then view weights by `view_search`, up to `rounds` times, on features [N, V, D] and labels [N].
+def search_alternating(
+    task: SearchTask, settings: SearchSettings, *, view_search: ViewSearch = "none", rounds: int = 1
+) -> AlternatingResult:
+    """Prompt search, then view weights by `view_search`, up to `rounds` times.
 
-    Other view weights are taken only where they are strictly better than those in hand, so no round lowers the
-    objective; rounds end early when the weights stay, since the sentences then stay too. The arguments are those of
-    `search_prompts`; InputError also when the view search cannot follow the objective.
+    Other view weights are taken only where they are strictly better than the present ones, so no round lowers the
+    objective; rounds end early when the weights stay, since the sentences then stay too. InputError when the view
+    search cannot follow the objective, or there is no round.
     """
-    if objective not in VIEW_SEARCHES.get(view_search, ()):
+    if settings.objective not in VIEW_SEARCHES.get(view_search, ()):
         able = "; ".join(f"{name} with {', '.join(objectives)}" for name, objectives in VIEW_SEARCHES.items())
-        raise InputError(f"view search '{view_search}' with objective '{objective}', expected {able}")
-    choice, text = np.full(len(initial), -1), initial
-    weights, done = np.asarray(view_weights, np.float32), []
+        raise InputError(f"view search '{view_search}' with objective '{settings.objective}', expected {able}")
+    if rounds < 1:
+        raise InputError(f"search rounds: {rounds}, expected at least 1")
+    choice, results = np.full(task.candidates.classes, -1), []
     for _ in range(rounds):
-        found = search_prompts(
-            features,
-            labels,
-            candidates=candidates,
-            initial=text,
-            view_weights=weights,
-            sweeps=sweeps,
-            objective=objective,
-            logit_scale=logit_scale,
-            memory=memory,
-        )
-        done.append(found)
-        choice, text = np.where(found.choice < 0, choice, found.choice), found.text
-        better, correct = _better_weights(features, labels, found, weights, view_search, objective)
+        result = search_prompts(task, settings)
+        results.append(result)
+        choice = np.where(result.choice < 0, choice, result.choice)
+        better, correct = _better_weights(task, result, settings, view_search)
         if better is None:
             break
-        weights = better
-    if not done:
-        raise InputError("search rounds: 0, expected at least 1")
-    return Choice(choice, text, weights, done[0].start, correct, tuple(done))
+        task = replace(task, initial=result.text, view_weights=better)
+    return AlternatingResult(choice, result.text, task.view_weights, results[0].start, correct, tuple(results))
 
 
 def _better_weights(
-    features: np.ndarray,
-    labels: np.ndarray,
-    found: PromptChoice,
-    weights: np.ndarray,
-    view_search: ViewSearch,
-    objective: Objective,
+    task: SearchTask, result: PromptSearchResult, settings: SearchSettings, view_search: ViewSearch
 ) -> tuple[np.ndarray | None, int]:
-    """View weights that beat `weights` with the sentences found, or None, and the samples right."""
+    """View weights that beat the task's with the sentences found, or None, and the samples right."""
+    split, weights, text = (task.features, task.labels), task.view_weights, result.text
     if view_search == "grid":
-        grid = grid_view_weights(features, labels, text=found.text, fallback=weights)
-        return (grid.weights, grid.correct) if grid.correct > found.correct else (None, found.correct)
+        grid = grid_view_weights(*split, text=text, fallback=weights)
+        return (grid.weights, grid.correct) if grid.correct > result.correct else (None, result.correct)
     if view_search == "coordinate":
-        moved = coordinate_view_weights(features, labels, text=found.text, start=weights, objective=objective)
+        moved = coordinate_view_weights(*split, text=text, start=weights, objective=settings.objective)
         if not np.array_equal(moved.weights, weights):
             return moved.weights, moved.correct
-    return None, found.correct
+    return None, result.correct

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
 
 EDGE = 64  # rows of a product come in multiples of this: see `similarity`
@@ -30,6 +30,31 @@ class Candidates:
     def ragged(cls, features: np.ndarray, offsets: np.ndarray) -> "Candidates":
         """Candidates whose features [T, D] already lie class by class."""
         return cls(features, np.asarray(offsets), np.arange(len(features)))
+
+    @classmethod
+    def from_prompts(
+        cls, prompts: Prompts, *, prompt_sets: Collection[str], class_names: tuple[str, ...]
+    ) -> "Candidates":
+        """All prompts of `prompt_sets` as candidates for the classes `class_names` [C], in the order they are stored.
+
+        Nothing is copied. InputError on an unknown set, a class without prompts, or prompts made for other classes.
+        """
+        unknown = set(prompt_sets) - set(prompts.sets)
+        if unknown:
+            known = ", ".join(sorted(set(prompts.sets)))
+            raise InputError(f"candidates: prompt set '{min(unknown)}': not in the prompts; they hold {known}")
+        rows = np.flatnonzero([name in prompt_sets for name in prompts.sets])
+        for row in rows:
+            index, name = int(prompts.classes[row]), prompts.class_names[row]
+            if index >= len(class_names) or class_names[index] != name:
+                raise InputError(
+                    f"candidates: prompt {row} is for class {index} '{name}', which the features do not have"
+                )
+        order = rows[np.argsort(prompts.classes[rows], kind="stable")]
+        counts = np.bincount(prompts.classes[rows].astype(np.int64), minlength=len(class_names))
+        candidates = cls(prompts.features, np.concatenate([[0], np.cumsum(counts)]), order)
+        candidates.require_all(class_names)
+        return candidates
 
     @property
     def classes(self) -> int:
@@ -52,27 +77,6 @@ class Candidates:
         if len(empty):
             name = f" '{class_names[empty[0]]}'" if class_names else ""
             raise InputError(f"candidates: none for class {empty[0]}{name}, expected at least one a class")
-
-
-def candidates_of(prompts: Prompts, *, prompt_sets: Collection[str], class_names: tuple[str, ...]) -> Candidates:
-    """All prompts of `prompt_sets` as candidates for the classes `class_names` [C], in the order they are stored.
-
-    Nothing is copied. InputError on an unknown set, a class without prompts, or prompts made for other classes.
-    """
-    unknown = set(prompt_sets) - set(prompts.sets)
-    if unknown:
-        known = ", ".join(sorted(set(prompts.sets)))
-        raise InputError(f"candidates: prompt set '{min(unknown)}': not in the prompts; they hold {known}")
-    rows = np.flatnonzero([name in prompt_sets for name in prompts.sets])
-    for row in rows:
-        index, name = int(prompts.classes[row]), prompts.class_names[row]
-        if index >= len(class_names) or class_names[index] != name:
-            raise InputError(f"candidates: prompt {row} is for class {index} '{name}', which the features do not have")
-    order = rows[np.argsort(prompts.classes[rows], kind="stable")]
-    counts = np.bincount(prompts.classes[rows].astype(np.int64), minlength=len(class_names))
-    candidates = Candidates(prompts.features, np.concatenate([[0], np.cumsum(counts)]), order)
-    candidates.require_all(class_names)
-    return candidates
 
 
 def unit_text(text: np.ndarray, *, source: str = "text features") -> np.ndarray:
@@ -129,10 +133,10 @@ def check_labels(labels: np.ndarray, *, samples: int, classes: int) -> np.ndarra
 def similarity(weighted: np.ndarray, text: np.ndarray) -> np.ndarray:
     """Scores f4 [N, T] of weighted features [N, D] with text features [T, D] of unit norm, as a view of a larger array.
 
-    Both sides are filled up to a multiple of EDGE rows: a product's edge is worked out by another kernel that rounds
-    differently, and then two equal sentences would not tie.
+    Both sides are padded to a multiple of EDGE rows: BLAS computes the last rows of a product with another kernel that
+    rounds differently, and then two equal sentences would not tie.
     """
-    return (fill_up(weighted) @ fill_up(text).T)[: len(weighted), : len(text)]
+    return (pad_rows(weighted) @ pad_rows(text).T)[: len(weighted), : len(text)]
 
 
 def _check_shape(features: np.ndarray) -> None:
@@ -146,7 +150,7 @@ def _check_finite(by_sample: np.ndarray) -> None:
         raise InputError(f"features: sample {bad[0]} is not finite")
 
 
-def fill_up(rows: np.ndarray) -> np.ndarray:
+def pad_rows(rows: np.ndarray) -> np.ndarray:
     """`rows` [n, D] followed by zeros up to a multiple of EDGE rows; itself where it has such a length."""
     missing = -len(rows) % EDGE
     return np.concatenate([rows, np.zeros((missing, rows.shape[1]), rows.dtype)]) if missing else rows

@@ -1,7 +1,7 @@
-"""Greedy prompt search: the published loop's every decision, at the price of one column compare a candidate.
+"""Greedy prompt search: every decision of the published loop, at the cost of one comparison a sample and candidate.
 
 N samples, V views, D embedding, C classes, T candidates of all classes, M of one block, S sweeps.
-While one class is searched the other classes' scores stand still. So sample i is right exactly while the new score of
+While one class is searched the other classes' scores do not change. So sample i is right exactly while the new score of
 that class lies in one interval [low_i, high_i], whatever the candidate, and the number right with a candidate is the
 number of its scores that lie inside. Accepting a candidate moves no interval of its own class: the accepted sequence is
 the running maximum of these counts.
@@ -9,25 +9,27 @@ the running maximum of these counts.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from scipy.special import logsumexp
 
-from stages.core.errors import InputError
-from stages.prompt_search.candidates import Candidates, check_labels, fill_up, similarity, unit_text, weighted_features
+from stages.config.search import Objective
+from stages.prompt_search.candidates import Candidates, pad_rows, similarity, unit_text
+from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.zeroshot.metrics import negative_log_likelihood
 
-Objective = Literal["accuracy", "mean_class_accuracy", "negative_log_likelihood"]
-OBJECTIVES = ("accuracy", "mean_class_accuracy", "negative_log_likelihood")
-MEMORY = 512 * 2**20  # bytes of scores kept for the next sweep: all of ModelNet40's 2468 x 48000
-BLOCK = 64 * 2**20  # bytes of scores worked out at a time
+BLOCK = 64 * 2**20  # bytes of scores computed at a time
 MARGIN = 1e-9  # an objective is better by more than this: sums of shares differ by rounding below it
 NEVER, ALWAYS = np.float32(np.inf), np.float32(-np.inf)  # as the low end of an interval
 
 
-class Step(NamedTuple):
-    """One accepted candidate: where the loop stood, the number of samples right after it and the objective."""
+class AcceptedStep(NamedTuple):
+    """One accepted candidate: its place in the loop, then the samples right and the objective's value with it.
+
+    `candidate` counts within the class.
+    """
 
     sweep: int
     class_index: int
@@ -37,7 +39,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PromptChoice:
+class PromptSearchResult:
     """What a prompt search ends with.
 
     choice i8 [C]: candidate within its class, -1 the initial sentence; text f4 [C, D] of unit norm; `start` and
@@ -52,128 +54,64 @@ class PromptChoice:
     correct: int
     start_value: float
     value: float
-    trace: tuple[Step, ...]
+    trace: tuple[AcceptedStep, ...]
     counts: np.ndarray
 
 
-def search_prompts(
-    features: np.ndarray,
-    labels: np.ndarray,
-    *,
-    candidates: Candidates,
-    initial: np.ndarray,
-    view_weights: np.ndarray,
-    sweeps: int = 2,
-    objective: Objective = "accuracy",
-    logit_scale: float = 100.0,
-    memory: int = MEMORY,
-) -> PromptChoice:
-    """Greedy search of a sentence a class on `features` f4 [N, V, D] and `labels` i8 [N], as published (PointCLIP V2).
+def search_prompts(task: SearchTask, settings: SearchSettings) -> PromptSearchResult:
+    """Greedy search of a sentence a class, as published (PointCLIP V2, section 3.2).
 
-    It starts from `initial` [C, D] text features of any norm, goes `sweeps` times through the classes and their
-    candidates in order, and takes a candidate at once when the objective gets strictly better. A tie between classes
-    goes to the lower index. `logit_scale` counts for the negative log likelihood alone. At most `memory` bytes of
-    scores are kept between sweeps; beyond it they are worked out again. InputError on an empty split, a class without
-    candidates, class lists that differ, features that are not finite.
+    It starts from the task's initial sentences, goes through the classes and their candidates in order, and takes a
+    candidate at once when the objective gets strictly better. A tie between classes goes to the lower index.
     """
-    candidates.require_all()
-    problem = Problem.of(
-        features,
-        labels,
-        candidates=candidates,
-        initial=initial,
-        view_weights=view_weights,
-        objective=objective,
-        logit_scale=logit_scale,
-    )
-    run = Run(problem, members=np.ones(len(labels), bool))
-    sweep_classes([run], problem, candidates, sweeps=sweeps, memory=memory)
-    return run.result(candidates)
+    greedy = GreedySearch(task, settings.objective, members=task.all_samples)
+    sweep_classes([greedy], task, task.candidates, settings)
+    return greedy.result(task.candidates)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A search's checked input: weighted features f4 [N, D], labels i8 [N], initial text f4 [C, D] of unit norm."""
+class GreedySearch:
+    """A search over the samples in `members` bool [N]: scores [N, C] of the sentences so far and the accepted steps."""
 
-    weighted: np.ndarray
-    labels: np.ndarray
-    initial: np.ndarray
-    objective: Objective
-    logit_scale: float
-
-    @classmethod
-    def of(
-        cls,
-        features: np.ndarray,
-        labels: np.ndarray,
-        *,
-        candidates: Candidates,
-        initial: np.ndarray,
-        view_weights: np.ndarray,
-        objective: Objective,
-        logit_scale: float,
-    ) -> "Problem":
-        """InputError where the parts do not fit together."""
-        if objective not in OBJECTIVES:
-            raise InputError(f"objective: '{objective}', expected one of {', '.join(OBJECTIVES)}")
-        weighted = weighted_features(features, view_weights=view_weights)
-        text = unit_text(initial, source="initial text features")
-        if len(text) != candidates.classes:
-            raise InputError(
-                f"initial text features: {len(text)} classes, expected the {candidates.classes} of the candidates"
-            )
-        if len(text) < 2:
-            raise InputError(f"initial text features: {len(text)} class, expected at least 2")
-        widths = {weighted.shape[1], text.shape[1], candidates.features.shape[1]}
-        if len(widths) > 1:
-            raise InputError(f"features, initial text and candidates: widths {sorted(widths)}, expected one")
-        labels = check_labels(labels, samples=len(weighted), classes=len(text))
-        return cls(weighted, labels, text, objective, logit_scale)
-
-
-class Run:
-    """A search over the samples in `members` bool [N]: scores [N, C] of the sentences so far and what was accepted."""
-
-    def __init__(self, problem: Problem, *, members: np.ndarray):
-        self.problem, self.members = problem, members
-        self.scores = similarity(problem.weighted, problem.initial).copy()
-        self.choice = np.full(len(problem.initial), -1)
-        self.start, self.start_value = self.correct, self.value = self.judge(self.scores, members)
-        self.trace: list[Step] = []
+    def __init__(self, task: SearchTask, objective: Objective, *, members: np.ndarray):
+        self.task, self.objective, self.members = task, objective, members
+        self.scores = similarity(task.weighted, task.initial).copy()
+        self.choice = np.full(len(task.initial), -1)
+        self.start, self.start_value = self.correct, self.value = self.evaluate(self.scores, members)
+        self.trace: list[AcceptedStep] = []
         self._counts = [np.array([self.start], np.int32)]
 
-    def judge(self, scores: np.ndarray, members: np.ndarray) -> tuple[int, float]:
+    def evaluate(self, scores: np.ndarray, members: np.ndarray) -> tuple[int, float]:
         """Samples of `members` right with `scores` [N, C], and the objective."""
-        labels, scores = self.problem.labels[members], scores[members]
+        labels, scores = self.task.labels[members], scores[members]
         hits = scores.argmax(axis=1) == labels
-        if self.problem.objective == "negative_log_likelihood":
-            value = -negative_log_likelihood(self.problem.logit_scale * scores.astype(np.float64), labels)
+        if self.objective == "negative_log_likelihood":
+            value = -negative_log_likelihood(self.task.logit_scale * scores.astype(np.float64), labels)
         else:
-            value = share_right(hits, labels, objective=self.problem.objective)
+            value = share_right(hits, labels, objective=self.objective)
         return int(hits.sum()), value
 
     def visit(self, block: np.ndarray, *, sweep: int, class_index: int, first: int, length: int) -> None:
-        """Take `length` candidates of one class from `first` on, as the loop would.
+        """Try `length` candidates of one class from `first` on and accept those that the loop would.
 
-        Their scores are block[:N, :length]; what lies beyond is filling.
+        Their scores are block[:N, :length]; the rest of `block` is padding.
         """
-        correct, values = (column[:length] for column in self._evaluate(block, class_index))
+        correct, values = (column[:length] for column in self._evaluate_candidates(block, class_index))
         self._counts.append(correct)
         best = None
         for j in np.flatnonzero(values > self.value + MARGIN):
             if values[j] > self.value + MARGIN:
                 best, self.value, self.correct = j, float(values[j]), int(correct[j])
-                self.trace.append(Step(sweep, class_index, first + int(j), self.correct, self.value))
+                self.trace.append(AcceptedStep(sweep, class_index, first + int(j), self.correct, self.value))
         if best is not None:
             self.choice[class_index] = first + best
             self.scores[:, class_index] = block[: len(self.scores), best]
 
-    def result(self, candidates: Candidates) -> PromptChoice:
-        """The search's end."""
+    def result(self, candidates: Candidates) -> PromptSearchResult:
+        """What was chosen; `candidates` are those that the search went through."""
         chosen = np.flatnonzero(self.choice >= 0)
-        text = self.problem.initial.copy()
+        text = self.task.initial.copy()
         text[chosen] = unit_text(candidates.features[candidates.prompt_ids(self.choice)[chosen]], source="candidates")
-        return PromptChoice(
+        return PromptSearchResult(
             self.choice,
             text,
             self.start,
@@ -184,42 +122,47 @@ class Run:
             np.concatenate(self._counts),
         )
 
-    def _evaluate(self, block: np.ndarray, class_index: int) -> tuple[np.ndarray, np.ndarray]:
-        problem = self.problem
-        low, high = right_between(self.scores, problem.labels, class_index=class_index)
+    def _evaluate_candidates(self, block: np.ndarray, class_index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Samples right i4 [M] and the objective f8 [M] with each candidate of a class in turn."""
+        task, members = self.task, np.count_nonzero(self.members)
+        low, high = right_between(self.scores, task.labels, class_index=class_index)
         low[~self.members] = NEVER
         correct, values = np.zeros(block.shape[1], np.int32), np.zeros(block.shape[1])
         _add_inside(block, low, high, np.ones(len(low), np.int32), correct)
-        members = np.count_nonzero(self.members)
-        if problem.objective == "accuracy":
+        if self.objective == "accuracy":
             return correct, correct / members
-        if problem.objective == "mean_class_accuracy":
+        labels = task.labels[self.members]
+        if self.objective == "mean_class_accuracy":
             shares = np.zeros(len(low))
-            shares[self.members] = sample_shares(problem.labels[self.members])
+            shares[self.members] = sample_shares(labels)
             _add_inside(block, low, high, shares, values)
             return correct, values
-        logits = problem.logit_scale * self.scores[self.members].astype(np.float64)
-        labels = problem.labels[self.members]
-        rest, constant = _rest(logits, labels, class_index)
-        _add_softplus(block, np.flatnonzero(self.members), rest, labels == class_index, problem.logit_scale, values)
+        logits = task.logit_scale * self.scores[self.members].astype(np.float64)
+        rest, constant = _without_class(logits, labels, class_index)
+        _add_softplus(block, np.flatnonzero(self.members), rest, labels == class_index, task.logit_scale, values)
         return correct, (constant - values) / members
 
 
-def sweep_classes(runs: list[Run], problem: Problem, candidates: Candidates, *, sweeps: int, memory: int) -> None:
-    """`sweeps` times through all classes and candidates in order; the runs go side by side and share the scores."""
-    kept: dict[tuple[int, int], np.ndarray] = {}
-    filled = fill_up(problem.weighted)
-    for sweep in range(sweeps):
+def sweep_classes(
+    searches: list[GreedySearch], task: SearchTask, candidates: Candidates, settings: SearchSettings
+) -> None:
+    """`sweeps` times through all classes and `candidates` in order; the searches go side by side and share the scores.
+
+    `candidates` may be fewer than the task's, also none for a class.
+    """
+    stored: dict[tuple[int, int], np.ndarray] = {}
+    memory, filled = settings.memory, pad_rows(task.weighted)
+    for sweep in range(settings.sweeps):
         for class_index, first, rows in _blocks(candidates, samples=len(filled)):
-            block = kept.get((class_index, first))
+            block = stored.get((class_index, first))
             if block is None:
                 text = unit_text(candidates.features[rows], source=f"candidates of class {class_index}")
-                block = filled @ fill_up(text).T
-                if sweep + 1 < sweeps and block.nbytes <= memory:
-                    kept[class_index, first] = block
+                block = filled @ pad_rows(text).T
+                if sweep + 1 < settings.sweeps and block.nbytes <= memory:
+                    stored[class_index, first] = block
                     memory -= block.nbytes
-            for run in runs:
-                run.visit(block, sweep=sweep, class_index=class_index, first=first, length=len(rows))
+            for search in searches:
+                search.visit(block, sweep=sweep, class_index=class_index, first=first, length=len(rows))
 
 
 def right_between(scores: np.ndarray, labels: np.ndarray, *, class_index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -261,11 +204,10 @@ def _blocks(candidates: Candidates, *, samples: int) -> Iterator[tuple[int, int,
             yield class_index, first, rows[first : first + length]
 
 
-def _rest(logits: np.ndarray, labels: np.ndarray, class_index: int) -> tuple[np.ndarray, float]:
+def _without_class(logits: np.ndarray, labels: np.ndarray, class_index: int) -> tuple[np.ndarray, float]:
     """Log of the other classes' summed exponentials f8 [N], and the log likelihood that the class has no part in."""
     logits[:, class_index] = -np.inf
-    top = logits.max(axis=1)
-    rest = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    rest = logsumexp(logits, axis=1)
     others = labels != class_index
     return rest, float((logits[others, labels[others]] - rest[others]).sum())
 

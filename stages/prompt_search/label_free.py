@@ -19,13 +19,15 @@ sample n.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
 
 from stages.core.errors import InputError
+from stages.core.text import ensemble
 from stages.prompt_search.candidates import Candidates, similarity, unit_text, view_similarity, weighted_features
 
 
 @dataclass(frozen=True)
-class LabelFreeChoice:
+class LabelFreeResult:
     """What the rule picks.
 
     text f4 [C, D] of unit norm; view weights f4 [V] of mean 1; kept i8 per class: its candidates, best first; worth
@@ -39,18 +41,19 @@ class LabelFreeChoice:
 
 
 def choose_label_free(
-    features: np.ndarray, *, candidates: Candidates, logit_scale: float = 100.0, keep: float = 0.25
-) -> LabelFreeChoice:
+    features: np.ndarray, *, candidates: Candidates, logit_scale: float = 100.0, keep_fraction: float = 0.25
+) -> LabelFreeResult:
     """Sentences and view weights by the module's rule from unlabelled `features` f4 [N, V, D].
 
-    The share `keep` of each class's candidates is averaged, at least one (ties: the earlier). It takes no labels, so it
-    may look at any split. InputError on an empty split, features that are not finite, a class without candidates.
+    The share `keep_fraction` of each class's candidates is averaged, at least one (ties: the earlier). It takes no
+    labels, so it may look at any split. InputError on an empty split, features that are not finite, a class without
+    candidates.
     """
     candidates.require_all()
-    if not 0 < keep <= 1:
-        raise InputError(f"label free: keep {keep}, expected above 0 and at most 1")
-    everything = averaged_text(candidates, tuple(np.arange(count) for count in np.diff(candidates.offsets)))
-    by_view = view_probabilities(features, text=everything, logit_scale=logit_scale)
+    if not 0 < keep_fraction <= 1:
+        raise InputError(f"label free: keep_fraction {keep_fraction}, expected above 0 and at most 1")
+    all_averaged = average_candidates(candidates, tuple(np.arange(count) for count in np.diff(candidates.offsets)))
+    by_view = view_probabilities(features, text=all_averaged, logit_scale=logit_scale)
     view_weights = view_agreement(by_view)
     consensus = np.einsum("vnc,v->nc", by_view, view_weights / view_weights.sum())
     weighted = weighted_features(features, view_weights=view_weights)
@@ -58,24 +61,25 @@ def choose_label_free(
         _worth(weighted, candidates.features[candidates.of_class(c)], consensus[:, c])
         for c in range(candidates.classes)
     ]
-    kept = tuple(np.argsort(-one, kind="stable")[: max(1, round(keep * len(one)))] for one in worth)
-    return LabelFreeChoice(averaged_text(candidates, kept), view_weights, kept, np.concatenate(worth))
+    kept = tuple(
+        np.argsort(-of_class, kind="stable")[: max(1, round(keep_fraction * len(of_class)))] for of_class in worth
+    )
+    return LabelFreeResult(average_candidates(candidates, kept), view_weights, kept, np.concatenate(worth))
 
 
-def averaged_text(candidates: Candidates, kept: tuple[np.ndarray, ...]) -> np.ndarray:
+def average_candidates(candidates: Candidates, kept: tuple[np.ndarray, ...]) -> np.ndarray:
     """Text features f4 [C, D]: the kept candidates of each class, normalised, averaged and normalised again."""
-    means = [
-        unit_text(candidates.features[candidates.of_class(c)[kept[c]]], source=f"candidates of class {c}").mean(0)
-        for c in range(candidates.classes)
+    by_class = [
+        unit_text(candidates.features[candidates.of_class(c)[places]], source=f"candidates of class {c}")
+        for c, places in enumerate(kept)
     ]
-    return unit_text(np.stack(means), source="averages of the candidates")
+    ends = np.cumsum([len(features) for features in by_class])
+    return ensemble(np.concatenate(by_class), np.split(np.arange(ends[-1]), ends[:-1]))
 
 
 def view_probabilities(features: np.ndarray, *, text: np.ndarray, logit_scale: float) -> np.ndarray:
     """Softmax f4 [V, N, C] of each view's own logits."""
-    logits = np.float32(logit_scale) * view_similarity(features, text=text)
-    raised = np.exp(logits - logits.max(axis=2, keepdims=True))
-    return raised / raised.sum(axis=2, keepdims=True)
+    return softmax(np.float32(logit_scale) * view_similarity(features, text=text), axis=2)
 
 
 def view_agreement(by_view: np.ndarray) -> np.ndarray:

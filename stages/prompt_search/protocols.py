@@ -1,27 +1,30 @@
-"""The search protocols by name: what each may look at, and what it chooses.
+"""The search protocols: what each is given, which labels it reads, and what it chooses.
 
-A choice is a plain document: the split and the labels that were read, prompt ids of each class [C][...] whose features
-are averaged, and view weights [V] that sum to 1. A search adds its accepted steps and how many samples were right
-before and after.
+To add a protocol: a function of features, a pool of prompts and the section `search` of params.yaml, and an entry in
+PROTOCOLS. The stage `search` runs every entry, and `evaluate` scores whatever the stage wrote.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
-from stages.artifacts.features import Features
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Features, Prompts
 from stages.config.search import Search
-from stages.prompt_search.alternating import search
-from stages.prompt_search.candidates import Candidates, candidates_of
+from stages.prompt_search.alternating import search_alternating
+from stages.prompt_search.candidates import Candidates
 from stages.prompt_search.cross_fit import search_cross_fitted
 from stages.prompt_search.label_free import choose_label_free
+from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.prompt_search.view_weights import coordinate_view_weights
 from stages.zeroshot.classifier import class_features
 
+HIDDEN = -1  # stands for every label that a protocol may not read; no class has this index
+
 
 @dataclass(frozen=True)
-class Sentences:
+class PromptPool:
     """What a search may choose from, and the sentences [C] of features `initial` f4 [C, D] that it starts from."""
 
     candidates: Candidates
@@ -29,81 +32,134 @@ class Sentences:
     initial: np.ndarray
 
     @classmethod
-    def of(cls, prompts: Prompts, class_names: tuple[str, ...], config: Search) -> "Sentences":
+    def from_prompts(cls, prompts: Prompts, class_names: tuple[str, ...], config: Search) -> "PromptPool":
         """The candidates and the start that `config` names; InputError when a class has none."""
         return cls(
-            candidates_of(prompts, prompt_sets=config.candidates, class_names=class_names),
-            candidates_of(prompts, prompt_sets=(config.start,), class_names=class_names),
+            Candidates.from_prompts(prompts, prompt_sets=config.candidates, class_names=class_names),
+            Candidates.from_prompts(prompts, prompt_sets=(config.start,), class_names=class_names),
             class_features(prompts, prompt_set=config.start, class_names=class_names),
         )
 
-    def ids(self, choice: np.ndarray) -> list[list[int]]:
+    def prompt_ids(self, choice: np.ndarray) -> list[list[int]]:
         """Prompt ids of each class [C]: the chosen candidate, or for -1 the sentences that the search started from."""
         return [
             [int(prompt)] if prompt >= 0 else self.start.of_class(c).tolist()
             for c, prompt in enumerate(self.candidates.prompt_ids(choice))
         ]
 
+    def task(self, features: Features) -> SearchTask:
+        """The search of these sentences on `features`, from equal view weights."""
+        return SearchTask(
+            features.values,
+            features.labels,
+            candidates=self.candidates,
+            initial=self.initial,
+            view_weights=_equal_weights(features),
+            logit_scale=features.logit_scale,
+        )
 
-def label_free(test: Features, sentences: Sentences, config: Search) -> dict:
-    """Chosen on the evaluated split without any label."""
-    found = choose_label_free(
-        test.values, candidates=sentences.candidates, logit_scale=test.logit_scale, keep=config.keep
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """What a protocol chooses.
+
+    Prompt ids of each class [C][...], whose features are averaged; view weights [V] of any scale; `details` of the
+    search, which go into its document as they are.
+    """
+
+    prompts: list[list[int]]
+    view_weights: np.ndarray
+    details: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SearchProtocol:
+    """A way to choose prompts and view weights, by name.
+
+    It is given `split` and reads its labels or none: other labels are hidden from it. One that reads test labels is an
+    oracle: reports mark it with a dagger, and nothing may build on it.
+    """
+
+    name: str
+    choose: Callable[[Features, PromptPool, Search], ProtocolResult]
+    split: Literal["train", "test"]
+    labels_read: Literal["none", "train", "test"]
+
+    def __post_init__(self) -> None:
+        if self.labels_read not in ("none", self.split):
+            raise ValueError(f"protocol {self.name}: reads {self.labels_read} labels, but is given {self.split}")
+
+    def run(self, splits: dict[str, Features], pool: PromptPool, config: Search) -> dict:
+        """The choice as a plain document; its view weights sum to 1, which changes no ranking."""
+        features = splits[self.split]
+        if self.labels_read == "none":
+            features = replace(features, labels=np.full_like(features.labels, HIDDEN))
+        result = self.choose(features, pool, config)
+        weights = np.asarray(result.view_weights, float) / np.sum(result.view_weights)
+        return {
+            "split": self.split,
+            "labels_read": self.labels_read,
+            "prompts": result.prompts,
+            "view_weights": weights.tolist(),
+            **result.details,
+        }
+
+
+def label_free(features: Features, pool: PromptPool, config: Search) -> ProtocolResult:
+    """Chosen without any label, by what the views agree on."""
+    result = choose_label_free(
+        features.values,
+        candidates=pool.candidates,
+        logit_scale=features.logit_scale,
+        keep_fraction=config.keep_fraction,
     )
-    ids = [sentences.candidates.of_class(c)[kept].tolist() for c, kept in enumerate(found.kept)]
-    return _document("test", "none", ids, found.view_weights)
+    ids = [pool.candidates.of_class(c)[kept].tolist() for c, kept in enumerate(result.kept)]
+    return ProtocolResult(ids, result.view_weights)
 
 
-def search_train(train: Features, sentences: Sentences, config: Search) -> dict:
-    """The honest search: what held-out folds of the train split confirm, then view weights on that split."""
-    weights = _equal_weights(train)
-    found = search_cross_fitted(
-        train.values,
-        train.labels,
-        candidates=sentences.candidates,
-        initial=sentences.initial,
-        view_weights=weights,
-        folds=config.folds,
-        seed=config.seed,
-        sweeps=config.sweeps,
-        objective=config.objective,
-        logit_scale=train.logit_scale,
-    )
-    text = found.found.text
+def search_cross_fitted_prompts(features: Features, pool: PromptPool, config: Search) -> ProtocolResult:
+    """The search without test labels: sentences that held-out folds confirm, then view weights on the whole split."""
+    task, settings = pool.task(features), _settings(config)
+    result = search_cross_fitted(task, settings, folds=config.folds, seed=config.seed)
+    weights = task.view_weights
     if config.view_search != "none" and config.objective != "negative_log_likelihood":
         weights = coordinate_view_weights(
-            train.values, train.labels, text=text, start=weights, objective=config.objective, seed=config.seed
+            task.features,
+            task.labels,
+            text=result.final.text,
+            start=weights,
+            objective=config.objective,
+            seed=config.seed,
         ).weights
-    held_out = {"start": found.held_out_start, "correct": found.held_out_correct, "samples": len(train.labels)}
-    trace = [list(step) for step in found.found.trace]
-    return _document("train", "train", sentences.ids(found.found.choice), weights, trace=trace, held_out=held_out)
+    held_out = {"start": result.held_out_start, "correct": result.held_out_correct, "samples": len(task.labels)}
+    trace = [list(step) for step in result.final.trace]
+    return ProtocolResult(pool.prompt_ids(result.final.choice), weights, {"trace": trace, "held_out": held_out})
 
 
-def search_test(test: Features, sentences: Sentences, config: Search) -> dict:
-    """The published search, an oracle: it sees the labels of the split that is evaluated."""
-    found = search(
-        test.values,
-        test.labels,
-        candidates=sentences.candidates,
-        initial=sentences.initial,
-        view_weights=_equal_weights(test),
-        view_search=config.view_search,
-        rounds=config.rounds,
-        sweeps=config.sweeps,
-        objective=config.objective,
-        logit_scale=test.logit_scale,
+def search_as_published(features: Features, pool: PromptPool, config: Search) -> ProtocolResult:
+    """The published search: sentences and view weights that are best on the split itself."""
+    result = search_alternating(
+        pool.task(features), _settings(config), view_search=config.view_search, rounds=config.rounds
     )
-    trace = [list(step) for one in found.rounds for step in one.trace]
-    searched = {"start": found.start, "correct": found.correct, "samples": len(test.labels)}
-    return _document("test", "test", sentences.ids(found.choice), found.view_weights, trace=trace, searched=searched)
+    trace = [list(step) for prompt_search in result.rounds for step in prompt_search.trace]
+    searched = {"start": result.start, "correct": result.correct, "samples": len(features.labels)}
+    return ProtocolResult(pool.prompt_ids(result.choice), result.view_weights, {"trace": trace, "searched": searched})
+
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        SearchProtocol("label_free", label_free, split="test", labels_read="none"),
+        SearchProtocol("search_train", search_cross_fitted_prompts, split="train", labels_read="train"),
+        SearchProtocol("search_test", search_as_published, split="test", labels_read="test"),
+    )
+}
+
+
+def _settings(config: Search) -> SearchSettings:
+    return SearchSettings(objective=config.objective, sweeps=config.sweeps)
 
 
 def _equal_weights(features: Features) -> np.ndarray:
     views = features.values.shape[1]
     return np.full(views, 1 / views, np.float32)
-
-
-def _document(split: str, labels: str, prompts: list[list[int]], weights: np.ndarray, **more) -> dict:
-    """A choice; view weights are scaled to sum 1, which changes no ranking and keeps logits comparable."""
-    scaled = np.asarray(weights, float) / np.sum(weights)
-    return {"split": split, "labels_read": labels, "prompts": prompts, "view_weights": scaled.tolist(), **more}

@@ -4,8 +4,7 @@ N samples, V views, D embedding, C classes, F free views, L levels a free view. 
 of its scores is largest for its label; a tie goes to the lower class index.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,16 +12,16 @@ import numpy as np
 from numba import njit
 
 from stages.core.errors import InputError
-from stages.core.threads import available_cores
+from stages.core.threads import available_cores, map_in_threads
 from stages.prompt_search.candidates import check_labels, check_view_weights, unit_text, view_similarity
 from stages.prompt_search.greedy import MARGIN, sample_shares
 
-Objective = Literal["accuracy", "mean_class_accuracy"]
+ViewObjective = Literal["accuracy", "mean_class_accuracy"]
 LARGEST_GRID = 2**26  # combinations
 
 
 @dataclass(frozen=True)
-class GridChoice:
+class GridResult:
     """What the grid ends with.
 
     weights f4 [V]; `start` samples right with all weights 1 and `correct` with the best combination (the start's where
@@ -38,7 +37,7 @@ class GridChoice:
 
 
 @dataclass(frozen=True)
-class CoordinateChoice:
+class CoordinateResult:
     """What the coordinate search ends with.
 
     weights f4 [V]; `start` and `correct` samples right with the weights it was given and with these; `start_value` and
@@ -62,7 +61,7 @@ def grid_view_weights(
     fixed: Sequence[int] = (0, 1, 2),
     fixed_weight: float = 0.75,
     threads: int | None = None,
-) -> GridChoice:
+) -> GridResult:
     """Every combination of view weights on `features` f4 [N, V, D] and `labels` i8 [N], as published (PointCLIP V2).
 
     `text` [C, D] of any norm. The views in `fixed` weigh `fixed_weight`, the others (i + 1) / `levels`. The search
@@ -70,8 +69,9 @@ def grid_view_weights(
     wins; where none is, `fallback` [V] comes back. Scores are f4 and their sums f8, so with a `levels` that is a power
     of 2 nothing rounds and ties are true ones.
 
-    Not one product a combination but one walk a sample: a class that the label beats whatever the views left weigh
-    drops out, and a class that beats the label whatever they weigh ends a whole branch of combinations.
+    Instead of one product a combination, the combinations are walked as a tree for each sample: a class that the label
+    beats whatever the remaining views weigh is dropped, and a class that beats the label whatever they weigh ends the
+    whole branch. The samples are shared out over `threads`, None for one a core.
     InputError on an empty split, features that are not finite, class lists that differ, no free view.
     """
     scores, labels = view_scores(features, labels, text=text)
@@ -82,13 +82,13 @@ def grid_view_weights(
             f"view weight grid: {levels} levels, views {list(fixed)} of {views} fixed; expected a free "
             f"view and 1 to {LARGEST_GRID} combinations"
         )
-    values = np.arange(1, levels + 1) / levels
+    values, threads = np.arange(1, levels + 1) / levels, threads or available_cores()
     order, fixed_weights = np.array([*fixed, *free]), np.full(len(fixed), float(fixed_weight))
 
     def count(first: int, step: int) -> np.ndarray:
         return _count_grid(scores, labels, order, fixed_weights, values, first, step)
 
-    counts = _over_threads(count, threads=threads)
+    counts = sum(map_in_threads(lambda first: count(first, threads), threads))
     start = _count_right(scores, labels, np.ones(views))
     running = np.maximum.accumulate(np.concatenate([[start], counts]))
     accepted = np.flatnonzero(np.diff(running) > 0)
@@ -96,7 +96,7 @@ def grid_view_weights(
     if len(accepted):
         weights[list(fixed)] = fixed_weight
         weights[free] = values[np.array(np.unravel_index(accepted[-1], (levels,) * len(free)))]
-    return GridChoice(weights, start, int(running[-1]), counts, accepted)
+    return GridResult(weights, start, int(running[-1]), counts, accepted)
 
 
 def coordinate_view_weights(
@@ -105,38 +105,36 @@ def coordinate_view_weights(
     *,
     text: np.ndarray,
     start: np.ndarray,
-    objective: Objective = "accuracy",
+    objective: ViewObjective = "accuracy",
     upper: float = 1.0,
     restarts: int = 4,
     seed: int = 0,
     rounds: int = 20,
-    threads: int | None = None,
-) -> CoordinateChoice:
+) -> CoordinateResult:
     """Exact search of one view weight after another in 0..`upper`, from `start` [V] and `restarts` random places.
 
     With the others held, a sample is right in one interval of a weight, so the objective is constant between the sorted
     ends of these intervals: the middle of the widest best stretch is the best weight there is, ties aside. A weight is
-    moved where that is strictly better; rounds over the views end when none is, at the latest after `rounds`. The best
-    place wins, the first of equals, so the result is never worse than `start`. A positive factor of all weights changes
-    nothing, so `upper` costs no generality. Errors as in `grid_view_weights`.
+    moved where that is strictly better; the search ends when no view's weight moves in a round, at the latest after
+    `rounds`. The best end wins, the first of equals, so the result is never worse than `start`. A positive factor of
+    all weights changes nothing, so `upper` costs no generality. Errors as in `grid_view_weights`.
     """
     scores, labels = view_scores(features, labels, text=text)
     if objective not in ("accuracy", "mean_class_accuracy"):
         raise InputError(f"view weight objective: '{objective}', expected accuracy or mean_class_accuracy")
     shares = np.full(len(labels), 1 / len(labels)) if objective == "accuracy" else sample_shares(labels)
     start = check_view_weights(start, views=len(scores))
-    climb = _Climb(scores, labels, shares, upper=upper, rounds=rounds)
+    ascent = _CoordinateAscent(scores, labels, shares, upper=upper, rounds=rounds)
     generator = np.random.default_rng(seed)
     places = [start] + [generator.uniform(0, upper, len(scores)).astype(np.float32) for _ in range(restarts)]
-    with ThreadPoolExecutor(threads or available_cores()) as pool:
-        ends = list(pool.map(climb.run, places))
-    weights = max(ends, key=climb.value)  # the first of equals
-    return CoordinateChoice(
+    ends = map_in_threads(lambda place: ascent.run(places[place]), len(places))
+    weights = max(ends, key=ascent.value)  # the first of equals
+    return CoordinateResult(
         weights,
         _count_right(scores, labels, start),
         _count_right(scores, labels, weights),
-        climb.value(start),
-        climb.value(weights),
+        ascent.value(start),
+        ascent.value(weights),
     )
 
 
@@ -146,7 +144,7 @@ def view_scores(features: np.ndarray, labels: np.ndarray, *, text: np.ndarray) -
     return scores, check_labels(labels, samples=len(features), classes=len(text))
 
 
-class _Climb:
+class _CoordinateAscent:
     """One-weight-at-a-time ascent on fixed scores f4 [V, N, C]."""
 
     def __init__(self, scores: np.ndarray, labels: np.ndarray, shares: np.ndarray, *, upper: float, rounds: int):
@@ -190,13 +188,6 @@ class _Climb:
         widths = np.where(covered >= covered.max() - MARGIN, np.diff(edges), -1)
         best = widths.argmax()
         return (edges[best] + edges[best + 1]) / 2, covered[best]
-
-
-def _over_threads(work: Callable[[int, int], np.ndarray], *, threads: int | None) -> np.ndarray:
-    """Sum of work(first, step) over as many threads as there are cores; each does every step-th sample."""
-    threads = threads or available_cores()
-    with ThreadPoolExecutor(threads) as pool:
-        return sum(pool.map(lambda first: work(first, threads), range(threads)))
 
 
 def _count_right(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> int:
@@ -248,14 +239,14 @@ def _count_grid(scores, labels, order, fixed_weights, values, first, step):
     margins, alive = np.empty((free + 1, classes)), np.empty((free + 1, classes), np.int64)
     left = np.empty(free + 1, np.int64)
     for n in range(first, samples, step):
-        _lay_out(scores, labels[n], n, order, fixed_weights, values, gains, least, most, margins[0], alive[0])
+        _margins_of_sample(scores, labels[n], n, order, fixed_weights, values, gains, least, most, margins[0], alive[0])
         left[0] = classes - 1
         _walk(labels[n], values, sizes, gains, least, most, margins, alive, left, changes)
     return np.cumsum(changes)[:-1].astype(np.int32)
 
 
 @njit(cache=True, nogil=True)
-def _lay_out(scores, y, n, order, fixed_weights, values, gains, least, most, margin, alive):
+def _margins_of_sample(scores, y, n, order, fixed_weights, values, gains, least, most, margin, alive):
     """Margins of one sample's label over every other class, by what the free views at most and at least add to them."""
     fixed, free, rivals = fixed_weights.size, gains.shape[0], 0
     for c in range(scores.shape[2]):

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from stages.artifacts.boxes import read_boxes
 from stages.artifacts.depth import open_depth
@@ -11,8 +12,9 @@ from stages.artifacts.files import read_json, read_text
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.artifacts.predictions import read_ranked
-from stages.artifacts.scenes import Scene, open_scenes
+from stages.artifacts.scenes import open_scenes
 from stages.artifacts.segments import read_segments
+from stages.artifacts.types import Scene
 from stages.config.params import Params
 from stages.core.errors import InputError
 from stages.projection.clouds import orient
@@ -27,7 +29,6 @@ from stages.reporting.published import Published, parse_published
 from stages.reporting.scenes import Boxes, scene_figure, scene_page
 from stages.reporting.segments import best_median_worst, segments_figure
 from stages.segmentation.scores import score
-from stages.zeroshot.metrics import confusion_matrix
 
 V2 = PRESETS["v2_classification"]
 PROJECTIONS = {
@@ -172,7 +173,7 @@ def _examples(dataset: str, backbone: str, params: Params, paths: Paths) -> sect
         depth = maps.depth(split, slice(sample, sample + 1))[0]
     ranked, scores = read_ranked(paths.predictions(dataset, backbone), method=method)
     best = [(classes[label], float(score)) for label, score in zip(ranked[sample], scores[sample], strict=True)]
-    confusions = confusion_matrix(labels, ranked[:, 0], classes=len(classes))
+    confusions = confusion_matrix(labels, ranked[:, 0], labels=range(len(classes)))
     cloud = _upright(dataset, split, [sample], paths)[0]
     return sections.Examples(
         dataset, backbone, method, classes, classes[labels[sample]], cloud, depth, best, confusions

@@ -42,8 +42,14 @@ def back_project(
 
     The map is `smoothed` [V, G, G, C] at `map_size` pixels by bilinear interpolation (corners not aligned), read at
     `pixels` [V, P, 2] (row, column); only what is read is interpolated. `visible` bool [V, P], `view_weights` [V].
+    InputError where these do not fit together, or a pixel lies outside the map.
     """
     weights = np.asarray(view_weights, np.float32)
+    shapes = [array.shape for array in (pixels, visible, weights)]
+    if shapes != [(len(smoothed), *visible.shape[1:], 2), (len(smoothed), *visible.shape[1:]), (len(smoothed),)]:
+        raise InputError(f"patches: {len(smoothed)} views, pixels, visibility and view weights of shapes {shapes}")
+    if pixels.size and not 0 <= pixels.min() <= pixels.max() < map_size:
+        raise InputError(f"patches: pixels {pixels.min()} to {pixels.max()}, expected 0 to {map_size - 1}")
     return _gather(np.ascontiguousarray(smoothed), pixels, visible, weights, *_bilinear(smoothed.shape[1], map_size))
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import trimesh
 
-from stages.artifacts.patches import PatchFeatures
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds, PatchFeatures
 from stages.projection.presets import Projection
 from stages.segmentation.shapes import Reading, Shapes
 from stages.segmentation.views import look_at

@@ -11,6 +11,7 @@ import numpy as np
 
 from stages.config.segment import Segment
 from stages.core.errors import InputError
+from stages.core.text import ensemble
 from stages.prompt_search.candidates import Candidates
 from stages.prompt_search.label_free import choose_label_free
 from stages.segmentation.part_search import mean_score, search_parts, search_view_weights
@@ -58,8 +59,8 @@ class Sentences:
 
     def average(self, texts: list[list[str]]) -> np.ndarray:
         """Text features f4 [K, D]: the mean of each part's sentences, of unit norm."""
-        means = np.stack([np.mean([self._features[text] for text in of_part], axis=0) for of_part in texts])
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
+        candidates = self.candidates(texts)
+        return ensemble(candidates.features, map(candidates.of_class, range(candidates.classes)))
 
 
 def averaged(prompt_set: str, sentences: Sentences, *, views: int) -> Choice:
@@ -72,7 +73,10 @@ def label_free(test: Shapes, sentences: Sentences, config: Segment, *, logit_sca
     """Sentences and view weights on which the views of the same points agree, on the evaluated split without labels."""
     texts = sentences.of(config.candidates)
     found = choose_label_free(
-        _views_of_points(test), candidates=sentences.candidates(texts), logit_scale=logit_scale, keep=config.keep
+        _views_of_points(test),
+        candidates=sentences.candidates(texts),
+        logit_scale=logit_scale,
+        keep_fraction=config.keep,
     )
     kept = [[of_part[index] for index in rows] for of_part, rows in zip(texts, found.kept, strict=True)]
     weights = np.maximum(found.view_weights, LEAST_WEIGHT)

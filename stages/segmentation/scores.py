@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from stages.core.errors import InputError
+
 
 class Scores(NamedTuple):
     """Scores of one category's shapes, 0..1: share of points right and mean part IoU, f8 [N] each."""
@@ -20,8 +22,11 @@ def score(predicted: np.ndarray, truth: np.ndarray, *, parts: int) -> Scores:
     """Scores of `predicted` [N, P] against `truth` [N, P], labels of `parts` parts.
 
     The IoU of a shape is the mean over all parts of its category of intersection over union; a part that is neither
-    there nor predicted counts 1, as published.
+    there nor predicted counts 1, as published. InputError for a label that is none of the parts.
     """
+    for labels in (predicted, truth):
+        if labels.shape != truth.shape or not labels.size or labels.min() < 0 or labels.max() >= parts:
+            raise InputError(f"segmentation scores: expected labels {list(truth.shape)} from 0 to {parts - 1}")
     return Scores(*_score(np.ascontiguousarray(predicted), np.ascontiguousarray(truth), parts))
 
 

@@ -8,8 +8,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from stages.artifacts.patches import PatchFeatures
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds, PatchFeatures
 from stages.core.errors import InputError
 from stages.core.threads import map_in_threads
 from stages.segmentation.back_projection import (

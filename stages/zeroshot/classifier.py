@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import softmax
 
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
+from stages.core.text import ensemble
 
 
 def class_features(prompts: Prompts, *, prompt_set: str, class_names: tuple[str, ...]) -> np.ndarray:
@@ -25,22 +27,21 @@ def prompt_ids(prompts: Prompts, *, prompt_set: str, class_names: tuple[str, ...
     if not len(rows):
         known = ", ".join(sorted(set(prompts.sets)))
         raise InputError(f"prompt set '{prompt_set}': not in the prompts; they hold {known}")
-    chosen = [[] for _ in class_names]
+    ids = [[] for _ in class_names]
     for row in rows:
         index, name = prompts.classes[row], prompts.class_names[row]
         if index >= len(class_names) or class_names[index] != name:
             raise InputError(f"prompt set '{prompt_set}': class {index} is '{name}', which the features do not have")
-        chosen[index].append(row)
-    empty = [name for name, ids in zip(class_names, chosen, strict=True) if not ids]
-    if empty:
-        raise InputError(f"prompt set '{prompt_set}': no prompt for class '{empty[0]}'")
-    return chosen
+        ids[index].append(row)
+    without_prompt = [name for name, of_class in zip(class_names, ids, strict=True) if not of_class]
+    if without_prompt:
+        raise InputError(f"prompt set '{prompt_set}': no prompt for class '{without_prompt[0]}'")
+    return ids
 
 
-def average_prompts(prompts: Prompts, chosen: Sequence[Sequence[int]]) -> np.ndarray:
-    """Text features f4 [C, D]: the mean of each class's prompts, by ids in `chosen` [C][...], normalised again."""
-    means = np.stack([prompts.features[list(ids)].mean(axis=0) for ids in chosen])
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
+def average_prompts(prompts: Prompts, ids: Sequence[Sequence[int]]) -> np.ndarray:
+    """Text features f4 [C, D]: the mean of each class's prompts, by `ids` [C][...], normalised again."""
+    return ensemble(prompts.features, ids)
 
 
 def class_logits(features: np.ndarray, text: np.ndarray, *, view_weights: np.ndarray, logit_scale: float) -> np.ndarray:
@@ -56,6 +57,4 @@ def class_logits(features: np.ndarray, text: np.ndarray, *, view_weights: np.nda
 def rank_classes(logits: np.ndarray, *, top: int) -> tuple[np.ndarray, np.ndarray]:
     """The best `top` classes i8 [N, top], best first (ties: lower index), and their softmax probabilities f4."""
     order = np.argsort(-logits, axis=1, kind="stable")[:, :top]
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-    return order, np.take_along_axis(probabilities, order, axis=1)
+    return order, np.take_along_axis(softmax(logits, axis=1), order, axis=1)

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.features import Features
-from stages.artifacts.prompts import Prompts
+from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
 from stages.zeroshot.metrics import (
@@ -87,5 +86,5 @@ def _figures(outcome: Outcome, labels: np.ndarray, baseline: np.ndarray, evaluat
     percent = {name: round(100 * float(share), 2) for name, share in shares.items()}
     return percent | {
         "negative_log_likelihood": round(negative_log_likelihood(outcome.logits, labels), 4),
-        "mcnemar_p": round(mcnemar(hits, baseline)[2], 4),
+        "mcnemar_p": round(mcnemar(hits, baseline), 4),
     }

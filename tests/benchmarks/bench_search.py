@@ -11,14 +11,17 @@ import argparse
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from timing import best_seconds, note
 
+from stages.config.search import Objective
 from stages.prompt_search.candidates import Candidates
-from stages.prompt_search.greedy import search_prompts
+from stages.prompt_search.greedy import PromptSearchResult, search_prompts
+from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.prompt_search.view_weights import coordinate_view_weights, grid_view_weights
 
 VIEWS, WIDTH, CLASSES, SWEEPS = 10, 512, 40, 2
@@ -66,10 +69,14 @@ def one_combination(features: np.ndarray, labels: np.ndarray, text: np.ndarray) 
 
 def compare_prompts(features, labels, candidates: Candidates, initial: np.ndarray, *, repeats: int) -> np.ndarray:
     """Print the prompt search against the loop; returns the text found."""
-    options = {"candidates": candidates, "initial": initial, "view_weights": np.ones(VIEWS), "sweeps": SWEEPS}
-    found = search_prompts(features, labels, **options)
+
+    def search(objective: Objective = "accuracy") -> PromptSearchResult:
+        task = SearchTask(features, labels, candidates=candidates, initial=initial, view_weights=np.ones(VIEWS))
+        return search_prompts(task, SearchSettings(objective=objective, sweeps=SWEEPS))
+
+    found = search()
     evaluations = len(found.counts) - 1
-    ours = best_seconds(lambda: search_prompts(features, labels, **options), repeats)
+    ours = best_seconds(search, repeats)
     loop = best_seconds(published_evaluation(features, labels, initial), 20)
     print(
         f"prompts: {len(labels)} samples, {evaluations} evaluations, {len(found.trace)} accepted, "
@@ -79,8 +86,7 @@ def compare_prompts(features, labels, candidates: Candidates, initial: np.ndarra
     )
     note("prompt search", plain=loop * evaluations, ours=ours, unit="s")
     for objective in ("mean_class_accuracy", "negative_log_likelihood"):
-        named = options | {"objective": objective}
-        seconds = best_seconds(lambda named=named: search_prompts(features, labels, **named), 1)
+        seconds = best_seconds(partial(search, objective), 1)
         print(f"  objective {objective}: {seconds:.2f} s")
     return found.text
 
@@ -114,9 +120,8 @@ def print_costs(features, labels, candidates: Candidates, initial: np.ndarray, *
         drawn = Candidates(candidates.features, np.arange(CLASSES + 1) * per_class, rows)
         kept = slice(len(labels) // share)
         start = time.perf_counter()
-        search_prompts(
-            features[kept], labels[kept], candidates=drawn, initial=initial, view_weights=np.ones(VIEWS), sweeps=1
-        )
+        task = SearchTask(features[kept], labels[kept], candidates=drawn, initial=initial, view_weights=np.ones(VIEWS))
+        search_prompts(task, SearchSettings(sweeps=1))
         seconds = time.perf_counter() - start
         table.append((size, kept.stop, seconds))
         print(f"{size:10d}  {kept.stop:7d}  {seconds:7.2f}  {seconds / size * 1e6:6.1f}", flush=True)

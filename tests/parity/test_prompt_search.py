@@ -5,6 +5,7 @@ import pytest
 
 from stages.prompt_search.candidates import Candidates
 from stages.prompt_search.greedy import search_prompts
+from stages.prompt_search.task import SearchSettings, SearchTask
 
 
 @pytest.fixture(scope="module")
@@ -12,19 +13,18 @@ def recorded(golden):
     return golden("prompt_search")
 
 
-def found_with(recorded, **options):
+def found_with(recorded, **settings):
     """Our search on the recorded instance, with as many sweeps as evaluations were recorded."""
     candidates = Candidates.ragged(recorded["candidates"], recorded["candidate_offsets"])
     sweeps = (len(recorded["all_correct"]) - 1) // len(recorded["candidates"])
-    return search_prompts(
+    task = SearchTask(
         recorded["image_features"],
         recorded["labels"],
         candidates=candidates,
-        sweeps=sweeps,
         initial=recorded["init_text"],
         view_weights=recorded["view_weights"],
-        **options,
     )
+    return search_prompts(task, SearchSettings(sweeps=sweeps, **settings))
 
 
 def test_every_evaluation_counts_the_recorded_number(recorded):

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, normalize
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from stages.artifacts.points import Clouds
+from stages.artifacts.types import Clouds
 from stages.backbones.clip import ClipModel, resize
 from stages.bundled import procedural
 from stages.bundled.pretraining.captions import FILLER, Concept, caption, vocabulary

@@ -1,1 +1,1 @@
-"""What the files of one object hold, a module a format family: `read(content, path)` each, behind datasets/objects.py."""
+"""Readers of the files of one object, one module a format family, behind `stages.datasets.objects`."""

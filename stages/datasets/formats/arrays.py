@@ -26,7 +26,7 @@ def read_npy(content: bytes, path: Path) -> Geometry:
 
 
 def read_npz(content: bytes, path: Path) -> Geometry:
-    """The array with a name such as `points`, or the only one; with `faces` a mesh, of occupancy samples those inside."""
+    """The array named `points` or alike, or the only one; a mesh with `faces`, of occupancy samples those inside."""
     if content[:2] != b"PK":
         raise FormatError("not an archive of arrays; pickles are not read")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -1,4 +1,4 @@
-"""What a file of one object held, what was left out of it and what was guessed about it; polygons cut into triangles."""
+"""What was read from a file of one object, what was dropped and guessed; polygons cut into triangles."""
 
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,8 @@ class Geometry:
     @property
     def extent(self) -> tuple[float, ...]:
         """Size along x, y and z."""
-        return tuple(map(float, np.ptp(self.vertices, axis=0)))
+        used = self.vertices if self.faces is None else self.vertices[np.unique(self.faces)]
+        return tuple(map(float, np.ptp(used, axis=0)))
 
     def noted(self, *, dropped: str | None = None, guessed: str | None = None) -> "Geometry":
         """The same with one thing more that was dropped or guessed."""

@@ -134,7 +134,8 @@ def _instances(document: Document, extension: dict | None) -> Iterator[np.ndarra
         document.accessor(accessors[name]) if name in accessors else None
         for name in ("TRANSLATION", "ROTATION", "SCALE")
     )
-    for n in range(max(len(values) for values in (moves, turns, scales) if values is not None)):
+    given = [values for values in (moves, turns, scales) if values is not None]
+    for n in range(max(map(len, given), default=0)):
         yield _compose(
             (0, 0, 0) if moves is None else moves[n],
             (0, 0, 0, 1) if turns is None else turns[n],

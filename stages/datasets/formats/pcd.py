@@ -53,6 +53,8 @@ def _binary(body: bytes, dtype: np.dtype, count: int) -> tuple[list[np.ndarray],
 
 def _compressed(body: bytes, dtype: np.dtype, count: int) -> tuple[list[np.ndarray], int]:
     """All values of the first field, then all of the second, compressed together by LZF; two sizes come first."""
+    if len(body) < 8:
+        raise FormatError("cut short before its compressed bytes")
     packed, unpacked = (int.from_bytes(body[place : place + 4], "little") for place in (0, 4))
     if len(body) < 8 + packed:
         raise FormatError(f"holds {max(0, len(body) - 8)} compressed bytes, its header says {packed}")

@@ -23,6 +23,7 @@ TYPES = {
 }
 VERTEX = ("vertex", "vertices", "point", "points")
 CORNERS = ("vertex_indices", "vertex_index", "vertexindices", "vertex_indexes", "indices")
+SLICE = 100_000  # rows of text taken apart at a time
 ORDERS = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 
@@ -86,10 +87,8 @@ def _header(content: bytes) -> tuple[str, list[Element], bytes | list[bytes]]:
         elif keyword == "element":
             elements.append(Element(words[1].lower(), int(words[2]), []))
         elif keyword == "property" and elements:
-            kinds = [TYPES[word.lower()] for word in (words[2:4] if words[1] == "list" else words[1:2])]
-            elements[-1].properties.append(
-                Property(words[-1].lower(), *reversed(kinds)) if len(kinds) > 1 else Property(words[-1].lower(), *kinds)
-            )
+            kinds = [TYPES[word.lower()] for word in (words[2:4] if words[1].lower() == "list" else words[1:2])]
+            elements[-1].properties.append(Property(words[-1].lower(), *reversed(kinds)))
         else:
             raise FormatError(f"header line '{line.strip()[:40]}'")
     if form not in ORDERS:
@@ -137,7 +136,8 @@ def _ascii(element: Element, lines: list[bytes], start: int, _order: str) -> tup
         chosen, end = [lines[number] for number in filled], filled[-1] + 1 if filled else start
     if len(chosen) < element.rows:
         raise _short(element, len(chosen))
-    numbers = np.array(b" ".join(chosen).split(), np.float64)
+    pieces = (chosen[place : place + SLICE] for place in range(0, len(chosen), SLICE))  # words take much memory
+    numbers = np.concatenate([np.empty(0), *(np.array(b" ".join(piece).split(), np.float64) for piece in pieces)])
     if not any(prop.count for prop in element.properties):
         if len(numbers) != element.rows * len(element.properties):
             raise FormatError(f"rows of {element.name} without {len(element.properties)} numbers each")
@@ -201,7 +201,7 @@ def _uniform_lists(element: Element, body: bytes, start: int, order: str) -> tup
 
 
 def _walk(element: Element, take, start: int) -> tuple[Values, int]:
-    """The values of rows of different length, row by row; `take(place, type, count)` gives values and the next place."""
+    """The values of rows of different length; `take(place, type, count)` gives values and the place after them."""
     pieces: dict[str, list[np.ndarray]] = {prop.name: [] for prop in element.properties}
     place = start
     for row in range(element.rows):

@@ -1,6 +1,6 @@
 """STL, text and binary.
 
-By hand, since trimesh gives nothing, and no word, for a binary file whose count is wrong or that has bytes after its end.
+By hand, since trimesh gives nothing, without a word, for a binary file of a wrong count or with bytes after its end.
 """
 
 import re

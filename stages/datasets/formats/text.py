@@ -16,6 +16,7 @@ NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?|[-+]?(nan|inf|infinity)"
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?|[-+]?\d+")
 AXIS = re.compile(r"(?:coord|pos|position|point|points|p)?[_:. ]?([xyz012])(?:[\s(\[_].*)?", re.IGNORECASE)
 LANDMARKS = re.compile(r"\s*version:\s*\d+\s+n_points:\s*\d+", re.IGNORECASE)
+MISSING = ["", "nan", "NaN", "NAN", "-nan", "nan(ind)", "-nan(ind)", "null", "NULL", "NA", "N/A"]
 PTX_HEADER = 10  # lines: columns, rows, scanner's place, its three axes, four rows of the matrix
 
 
@@ -23,8 +24,7 @@ def read(content: bytes, path: Path) -> Geometry:
     """The points of a table; x, y and z by its header, else the first three columns of numbers that are no index."""
     table, header, guessed, dropped = _table(content)
     columns, more = _xyz(table, header)
-    found = Geometry(table[:, columns], guessed=(*guessed, *more), dropped=dropped)
-    return found
+    return Geometry(table[:, columns], guessed=(*guessed, *more), dropped=dropped)
 
 
 def read_columns(content: bytes) -> np.ndarray:
@@ -72,14 +72,11 @@ def _table(content: bytes) -> tuple[np.ndarray, list[str] | None, tuple[str, ...
     text = _tidied(text, separator)
     header = _names(text.partition("\n")[0], separator, decimal) or _names(comments, separator, decimal)
     skipped = _is_header(text.partition("\n")[0], separator, decimal)
-    table, names, dropped = _parsed(text, separator, decimal, skip=skipped)
+    table, columns, numeric, dropped = _parsed(text, separator, decimal, skip=skipped)
     if count is not None and count != len(table):
         raise FormatError(f"holds {len(table)} points, its first line says {count}")
     guessed = ("commas are decimal signs",) if decimal == "," else ()
-    if header is not None and len(header) == names[0]:
-        header = [header[column] for column in names[1]]
-    else:
-        header = None
+    header = [header[column] for column in numeric] if header is not None and len(header) == columns else None
     return table, header, guessed, dropped
 
 
@@ -113,7 +110,8 @@ def _layout(sample: list[str]) -> tuple[str, str]:
 
 
 def _tidied(text: str, separator: str) -> str:
-    """The text with one sign between two values."""
+    """The text with one sign between two values, and without single quotes."""
+    text = text.replace("'", "")
     if separator == ";":
         text = re.sub(r"[ \t]*;[ \t]*", ";", text)
         return re.sub(r";$", "", text, flags=re.MULTILINE)
@@ -144,11 +142,11 @@ def _names(line: str, separator: str, decimal: str) -> list[str] | None:
 
 def _parsed(
     text: str, separator: str, decimal: str, *, skip: bool
-) -> tuple[np.ndarray, tuple[int, list[int]], tuple[str, ...]]:
-    """The columns of numbers, how many columns there are and which have numbers, and what was dropped."""
+) -> tuple[np.ndarray, int, list[int], tuple[str, ...]]:
+    """The columns of numbers, how many columns there are, which have numbers, and what was dropped."""
     try:
         table = pyarrow.csv.read_csv(
-            pa.BufferReader(text.encode()),
+            pa.BufferReader(text.encode() + b"\n"),
             pyarrow.csv.ReadOptions(autogenerate_column_names=True, skip_rows=int(skip), use_threads=False),
             pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=False),
             pyarrow.csv.ConvertOptions(
@@ -162,10 +160,10 @@ def _parsed(
     chosen = [n for n, kind in enumerate(table.schema.types) if pa.types.is_floating(kind) or pa.types.is_integer(kind)]
     if len(chosen) < 3:
         raise FormatError(f"{len(chosen)} columns of numbers, expected numbers, x y z a line")
-    words = table.num_columns - len(chosen)
+    words = sum(pa.types.is_string(kind) or pa.types.is_boolean(kind) for kind in table.schema.types)
     values = np.stack([table.column(n).to_numpy().astype(np.float64) for n in chosen], axis=1)
-    dropped = (f"{words} columns without numbers",) if words else ()
-    return values, (table.num_columns, chosen), dropped
+    dropped = (f"columns of words: {words}",) if words else ()
+    return values, table.num_columns, chosen, dropped
 
 
 def _xyz(table: np.ndarray, header: list[str] | None) -> tuple[list[int], tuple[str, ...]]:
@@ -175,7 +173,11 @@ def _xyz(table: np.ndarray, header: list[str] | None) -> tuple[list[int], tuple[
         for axes in ("xyz", "012"):
             if all(named.count(axis) == 1 for axis in axes):
                 return [named.index(axis) for axis in axes], ()
-    first = table[:, 0]
-    if table.shape[1] > 3 and len(table) > 2 and np.array_equal(first, first[0] + np.arange(len(first))):
+    if table.shape[1] > 3 and _counts(table[:, 0]) and not (table[:, 1:4] % 1 == 0).all():
         return [1, 2, 3], ("the first column counts the rows, x y z follow",)
     return [0, 1, 2], ()
+
+
+def _counts(column: np.ndarray) -> bool:
+    """Whether the values are whole numbers, each above the one before: the number of a row, not a coordinate."""
+    return len(column) > 2 and bool((column % 1 == 0).all() and (np.diff(column) > 0).all())

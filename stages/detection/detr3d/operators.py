@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numba import njit
 
+from stages.core.errors import InputError
+
 LARGEST_BLOCK = 512  # threads of the CUDA reduction, which decide its ties
 NEAR_ORIGIN = 1e-3  # squared distance up to which a point counts as padding and is never sampled
 FAR = 1e10
@@ -18,8 +20,10 @@ def sample_farthest(xyz: torch.Tensor, count: int) -> torch.Tensor:
     """Indices i8 [B, count] into xyz f4 [B, N, 3]: the first point, then always the farthest from those before it.
 
     A point within sqrt(0.001) of the origin is never taken after the first place; where no point is left, index 0
-    repeats. Of points equally far the CUDA reduction's choice is taken (`_tie_order`).
+    repeats. Of points equally far the CUDA reduction's choice is taken (`_tie_order`). InputError without points.
     """
+    if not xyz.shape[1]:
+        raise InputError(f"farthest points: of shape {list(xyz.shape)}, expected [B, N, 3] with N > 0")
     order = _tie_order(xyz.shape[1]).to(xyz.device)
     ordered = xyz[:, order].contiguous()
     if xyz.device.type == "cpu":
@@ -32,8 +36,11 @@ def sample_farthest(xyz: torch.Tensor, count: int) -> torch.Tensor:
 def query_ball(xyz: torch.Tensor, centres: torch.Tensor, *, radius: float, count: int) -> torch.Tensor:
     """Indices i8 [B, S, count] of the first `count` points of xyz f4 [B, N, 3] nearer than `radius` to each centre.
 
-    `centres` is f4 [B, S, 3]. Places left over repeat the first hit; without any hit all are 0.
+    `centres` is f4 [B, S, 3]. Places left over repeat the first hit; without any hit all are 0. InputError where there
+    is no place, or another number of scans.
     """
+    if count < 1 or len(xyz) != len(centres):
+        raise InputError(f"ball query: {count} points of {len(xyz)} scans, centres of {len(centres)}")
     squared = np.float32(radius) * np.float32(radius)
     if xyz.device.type == "cpu":
         return torch.from_numpy(_query(xyz.contiguous().numpy(), centres.contiguous().numpy(), squared, count))

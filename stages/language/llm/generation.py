@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.sentences import SentenceTable
+from stages.artifacts.types import SentenceTable
 from stages.config.generate import Corpus, CorpusFile, Price
 from stages.core.errors import InputError
 from stages.language.llm.cleaning import Cleaned, clean

@@ -14,15 +14,27 @@ SMALLEST, LARGEST = 2.0**-10, 2.0**20
 
 def in_single(points: np.ndarray) -> np.ndarray:
     """Clouds [..., P, 3] as f4 [..., P, 3]: a far one about its own centre, a tiny or huge one of extent 1."""
-    points = np.asarray(points, np.float64)
+    low, high = ends(points)
     with np.errstate(over="ignore", invalid="ignore"):
-        extent = np.ptp(points, axis=-2, keepdims=True).max(axis=-1, keepdims=True)
+        extent = (high - low).max(axis=-1, keepdims=True)
         ordinary = (extent == 0) | (extent >= SMALLEST) & (extent <= LARGEST)
-        return ((points - local_origin(points)) / np.where(ordinary, 1, extent)).astype(np.float32)
+        origin = _origin(low, high)
+        if ordinary.all() and not origin.any():
+            return points.astype(np.float32)
+        return ((points - origin) / np.where(ordinary, 1, extent)).astype(np.float32)
 
 
 def local_origin(points: np.ndarray) -> np.ndarray:
     """Centre f8 [..., 1, 3] of the bounding box of clouds [..., P, 3] more than FAR extents from 0, elsewhere 0."""
-    low, high = (end(axis=-2, keepdims=True).astype(np.float64) for end in (points.min, points.max))
+    return _origin(*ends(points))
+
+
+def ends(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest coordinates f8 [..., 1, 3] of clouds [..., P, 3]."""
+    axes = np.ascontiguousarray(np.swapaxes(points, -1, -2))  # numpy is ten times as fast along the last axis
+    return tuple(end(axis=-1)[..., None, :].astype(np.float64) for end in (axes.min, axes.max))
+
+
+def _origin(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     extent, reach = (values.max(axis=-1, keepdims=True) for values in (high - low, np.maximum(high, -low)))
     return np.where(reach > FAR * extent, low + (high - low) / 2, 0)

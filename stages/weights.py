@@ -1,0 +1,44 @@
+"""Which weights every selected backbone has: `python -m stages.weights`.
+
+Local files are known by their hash, so that replacing one reruns what depends on it, and nothing else.
+"""
+
+import hashlib
+from pathlib import Path
+
+from stages.artifacts.files import write_json
+from stages.artifacts.paths import Paths
+from stages.config.params import Params, load_params
+from stages.core.cli import run_stage
+from stages.core.errors import InputError
+
+WATCHED = ("data/bundled", "data/weights")  # what dvc.yaml lists as dependencies of this stage
+
+
+def main(*, params: Params | None = None, root: Path = Path()) -> None:
+    """Write data/weights_used/<backbone>.json of every selected backbone: open_clip's names, or local files' hashes."""
+    params, paths = params or load_params(root), Paths(root)
+    for name in dict.fromkeys((*params.select.backbones, *params.select.segmentation_backbones)):
+        entry = params.backbone_entry(name)
+        named = {"architecture": entry.architecture, "pretrained": entry.pretrained}
+        used = {key: _known_by(root, value, key=f"backbone.{name}.{key}") for key, value in named.items()}
+        write_json(paths.weights_used(name), used)
+
+
+def _known_by(root: Path, value: str, *, key: str) -> str:
+    """`value` itself where it is a name of open_clip's, else the SHA-256 of the local file.
+
+    InputError where the file lies outside the folders that DVC watches: it would be replaced without a rerun.
+    """
+    path = root / value
+    if not path.is_file():
+        return value
+    folders = [(root / folder).resolve() for folder in WATCHED]
+    if not any(path.resolve().is_relative_to(folder) or path.absolute().is_relative_to(folder) for folder in folders):
+        raise InputError(f"params.yaml: {key}: {value}: expected a file below data/weights, which DVC watches")
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+if __name__ == "__main__":
+    run_stage(main)
