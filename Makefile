@@ -1,18 +1,35 @@
-# `make repro` runs the pipeline, `make test` the tests; each installs what it needs into .venv first.
-PYTHON ?= python3
+# `make repro` runs the pipeline, `make test` the tests; each first installs what it needs into .venv, with uv where
+# there is one, with pip otherwise, in the versions of constraints.txt. With uv, `make repro TORCH=cpu` fetches a torch
+# without CUDA's gigabytes; with pip, set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels for that.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed
 COMPILED := $(addprefix tests/,test_bounds.py test_projection.py test_detection_boxes.py test_detection_detr3d.py \
 	test_search.py parity)
 
-.PHONY: repro test bounds lint sweeps benchmarks paper
+ifneq ($(shell command -v uv 2>/dev/null),)
+VENV := uv venv --quiet --seed $(if $(PYTHON),--python $(PYTHON))
+INSTALL := uv pip install --quiet --python .venv/bin/python $(if $(TORCH),--torch-backend $(TORCH))
+else
+VENV := $(or $(PYTHON),python3) -m venv
+INSTALL := .venv/bin/python -m pip install --quiet
+ifneq ($(and $(TORCH),$(if $(PIP_EXTRA_INDEX_URL),,unknown)),)
+$(error TORCH=$(TORCH): only uv knows where these wheels are; install uv, or set PIP_EXTRA_INDEX_URL to their index)
+endif
+endif
+
+.PHONY: install repro test test-all bounds lint sweeps fewshot benchmarks paper
+
+install: $(INSTALLED)
 
 repro: $(INSTALLED)
 	dvc repro
 	@echo && cat reports/tables/protocols.md && echo && echo "the whole report: $(CURDIR)/reports/index.html"
 
 test: $(INSTALLED)
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(INSTALLED)
+	pytest -n 2 --dist worksteal
 
 # The compiled loops once more with every index checked. Numba's cache does not tell checked code from unchecked:
 # it has a folder of its own.
@@ -25,7 +42,7 @@ lint: $(INSTALLED)
 
 # The experiment sets of params.yaml's `sweep`, listed in reports/experiments for the report.
 sweeps: $(INSTALLED)
-	python -m stages.sweep kernels view_sets text_inputs
+	python -m stages.commands.sweep kernels view_sets text_inputs
 
 # What the report says about speed, each figure a ratio of one run; half an hour on two cores.
 benchmarks: $(INSTALLED)
@@ -33,9 +50,9 @@ benchmarks: $(INSTALLED)
 
 # The published selection; prints what it will fetch, its terms, disk, time and cost, and asks before it starts.
 paper: $(INSTALLED)
-	python -m stages.paper
+	python -m stages.commands.reproduce
 
 $(INSTALLED): pyproject.toml constraints.txt
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	test -x .venv/bin/python || $(VENV) .venv
+	$(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	touch $@

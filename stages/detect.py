@@ -1,4 +1,4 @@
-"""Boxes in the scans of one dataset, named by CLIP and scored: `python -m stages.detect <dataset> <backbone>`.
+"""Boxes in the scans of one dataset, classified by CLIP and scored: `python -m stages.detect <dataset> <backbone>`.
 
 The true boxes of the split are read to score, and by the proposals `ground_truth`, an upper bound.
 """
@@ -11,62 +11,72 @@ from tqdm import tqdm
 from stages.artifacts.boxes import BOX_COLUMNS, write_boxes
 from stages.artifacts.files import read_text, write_json
 from stages.artifacts.paths import Paths
-from stages.artifacts.scenes import open_scenes
+from stages.artifacts.scenes import ScenesReader, open_scenes
+from stages.artifacts.types import Scene
 from stages.backbones.clip import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.detect import Detect
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
+from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes
+from stages.detection.detections import detections
 from stages.detection.proposals import proposers
-from stages.detection.relabel import Named, Namer, detections
 from stages.detection.scoring import score_rows
 from stages.language.prompts.templates import parse_templates
-from stages.projection.presets import resolve
+from stages.projection.presets import preset_named
 
 TEMPLATES_KEY = "params.yaml: detect.templates names it"
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Score every kind of proposals and every row of switches; write data/boxes/... and reports/metrics/..."""
+    """Score every kind of proposals and every ablation; write data/boxes/... and reports/metrics/..."""
     params, paths = params or load_params(root), Paths(root)
     detect, source = params.detect, paths.points(dataset)
+    projection = preset_named(detect.preset, key="detect.preset")
     shown = params.dataset_entry(dataset).display_names
     device, templates = choose_device(detect.device), paths.templates(detect.templates)
     propose = proposers(detect, device)
     model = load_backbone(backbone, params.backbone_entry(backbone), device=device, root=root)
     with open_scenes(source) as scans:
-        namer = Namer(
+        classes, names = scans.classes, scans.names(detect.split)[: detect.max_scans]
+        classify = BoxClassifier(
             model,
-            class_names=[shown.get(name, name) for name in scans.classes],
+            class_names=[shown.get(name, name) for name in classes],
             templates=parse_templates(read_text(templates, hint=TEMPLATES_KEY), source=str(templates)),
-            projection=resolve(params.render),
+            projection=projection,
             detect=detect,
         )
-        names, named, truths = scans.names(detect.split)[: detect.max_scans], {kind: [] for kind in propose}, []
+        classified, truths = {kind: [] for kind in propose}, []
         for number, name in enumerate(tqdm(names, unit="scan", desc=f"detect {dataset}", disable=None)):
-            scan, where = scans.scene(detect.split, name), f"{source}: {detect.split}/{name}"
-            if scans.up_axis != "z" or not len(scan.points):
-                raise InputError(f"{where}: {len(scan.points)} points, {scans.up_axis} up; expected some, and z up")
+            where = f"{source}: {detect.split}/{name}"
+            scan = _scan(scans, detect.split, name, source=where)
             truths.append((scan.boxes, scan.labels))
             for kind, boxes_of in propose.items():
                 rng = np.random.default_rng([detect.seed, number])
-                named[kind].append(namer(scan.points, boxes_of(scan, rng), source=where))
-        classes = scans.classes
-    scores = {kind: score_rows(boxes, truths, classes=classes, detect=detect) for kind, boxes in named.items()}
+                classified[kind].append(classify(scan.points, boxes_of(scan, rng), source=where))
+    scores = {kind: score_rows(boxes, truths, classes=classes, detect=detect) for kind, boxes in classified.items()}
     counts = {"scans": len(names), "classes": len(classes), "boxes": sum(len(labels) for _, labels in truths)}
-    write_boxes(paths.boxes(dataset, backbone), _columns(named, names, len(classes), detect))
+    write_boxes(paths.boxes(dataset, backbone), _columns(classified, names, len(classes), detect))
     write_json(paths.metrics(dataset, backbone), {"task": "detection", **counts, **scores})
 
 
+def _scan(scans: ScenesReader, split: str, name: str, *, source: str) -> Scene:
+    """One scan; InputError where it has no points or z does not point up."""
+    scan = scans.scene(split, name)
+    if scans.up_axis != "z" or not len(scan.points):
+        raise InputError(f"{source}: {len(scan.points)} points, {scans.up_axis} up; expected some, and z up")
+    return scan
+
+
 def _columns(
-    named: dict[str, list[Named]], names: tuple[str, ...], classes: int, detect: Detect
+    classified: dict[str, list[ClassifiedBoxes]], names: tuple[str, ...], classes: int, detect: Detect
 ) -> dict[str, np.ndarray]:
-    """The table of boxes with the switches as they are set: each with its best class, best score first."""
+    """The table of boxes with the ablations as set: each box with its best class, best score first."""
     rows = []
-    for kind, boxes_of_scans in named.items():
+    for kind, boxes_of_scans in classified.items():
         for name, boxes in zip(names, boxes_of_scans, strict=True):
-            found = detections(boxes, classes=classes, switches=detect.switches, detect=detect)
+            found = detections(boxes, classes=classes, ablations=detect.ablations, detect=detect)
             labels, scores = found.probabilities.argmax(axis=1), found.probabilities.max(axis=1) * found.scores
             rows += [
                 (kind, name, *box, label, score) for box, label, score in zip(found.boxes, labels, scores, strict=True)

@@ -14,52 +14,48 @@ from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.config.patches import Patches
 from stages.core.cli import run_stage
-from stages.core.errors import InputError
 from stages.projection.clouds import orient
-from stages.projection.presets import PRESETS, Projection
-from stages.segmentation.views import look_at
+from stages.projection.presets import Projection, preset_named
+from stages.projection.visibility import render_with_visibility
 
 SHAPES_AT_ONCE = 8
 EVALUATED = "test"
+Rows = dict[str, np.ndarray]  # split -> rows of one category's shapes
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Encode the views of every test shape, and of some others; write data/patches/<dataset>/<backbone>/*.h5."""
     params, paths = params or load_params(root), Paths(root)
-    config, source = params.patches, paths.points(dataset)
+    config, projection = params.patches, preset_named(params.patches.preset, key="patches.preset")
     model = load_backbone(backbone, params.backbone_entry(backbone), device=choose_device(config.device), root=root)
     model.patch_grid(config.resolution)
-    projection = PRESETS[config.preset]
-    with open_points(source) as points:
-        if points.part_names is None:
-            raise InputError(
-                f"{source}: no parts, expected a dataset with part labels (params.yaml: select.segmentation)"
-            )
-        rows = {
-            category: {split: _rows(points.labels(split) == label, split, config) for split in points.splits}
-            for label, category in enumerate(points.classes)
-        }
-        wanted = {category: kept for category, kept in rows.items() if len(kept.get(EVALUATED, ()))}
-        bar = tqdm(
-            total=sum(len(some) for kept in wanted.values() for some in kept.values()), unit="shape", disable=None
-        )
-        for category, kept in wanted.items():
-            with new_patches(
-                paths.patches(dataset, backbone, category),
-                category=category,
-                parts=points.part_names[points.classes.index(category)],
-                map_size=projection.map_size,
-                logit_scale=model.logit_scale,
-            ) as writer:
-                for split, some in kept.items():
-                    for start in range(0, len(some), SHAPES_AT_ONCE):
-                        chunk = some[start : start + SHAPES_AT_ONCE]
-                        writer.append(split, _encode(points, split, chunk, model, projection, config))
-                        bar.update(len(chunk))
-        bar.close()
+    with open_points(paths.points(dataset)) as points:
+        part_names, categories = points.require_parts(), _categories(points, config)
+        total = sum(len(rows) for splits in categories.values() for rows in splits.values())
+        with tqdm(total=total, unit="shape", disable=None) as bar:
+            for category, splits in categories.items():
+                with new_patches(
+                    paths.patches(dataset, backbone, category),
+                    category=category,
+                    parts=part_names[points.classes.index(category)],
+                    map_size=projection.map_size,
+                    logit_scale=model.logit_scale,
+                ) as writer:
+                    for split, rows in _chunks(splits):
+                        writer.append(split, _encode(points, split, rows, model, projection, config))
+                        bar.update(len(rows))
     for path in paths.patches(dataset, backbone).glob("*.h5"):
-        if path.stem not in wanted:
+        if path.stem not in categories:
             path.unlink()
+
+
+def _categories(points: PointsReader, config: Patches) -> dict[str, Rows]:
+    """The rows to encode of every category that has shapes to evaluate."""
+    rows = {
+        category: {split: _rows(points.labels(split) == label, split, config) for split in points.splits}
+        for label, category in enumerate(points.classes)
+    }
+    return {category: splits for category, splits in rows.items() if len(splits.get(EVALUATED, ()))}
 
 
 def _rows(of_category: np.ndarray, split: str, config: Patches) -> np.ndarray:
@@ -70,19 +66,28 @@ def _rows(of_category: np.ndarray, split: str, config: Patches) -> np.ndarray:
     return rows[np.linspace(0, len(rows) - 1, config.search_shapes).round().astype(int)]
 
 
+def _chunks(splits: Rows):
+    """Each split with a few of its rows at a time."""
+    for split, rows in splits.items():
+        for start in range(0, len(rows), SHAPES_AT_ONCE):
+            yield split, rows[start : start + SHAPES_AT_ONCE]
+
+
 def _encode(
-    points: PointsReader,
-    split: str,
-    rows: np.ndarray,
-    model: ClipModel,
-    projection: Projection,
-    config: Patches,
+    points: PointsReader, split: str, rows: np.ndarray, model: ClipModel, projection: Projection, config: Patches
 ) -> PatchFeatures:
-    """The patches of the shapes at `rows`."""
+    """Patch features and visibility of the shapes at `rows`."""
     clouds = orient(points.points(split, rows), points.up_axis)
-    seen = look_at(clouds, projection, source=f"data/points: {split}", first_sample=int(rows[0]))
-    features = model.encode_patches(seen.depth, batch_size=config.batch_size, resolution=config.resolution)
-    return PatchFeatures(rows, features, *seen[1:], projection.map_size, model.logit_scale)
+    views = render_with_visibility(clouds, projection, source=f"data/points: {split}", first_sample=int(rows[0]))
+    return PatchFeatures(
+        rows=rows,
+        features=model.encode_patches(views.depth, batch_size=config.batch_size, resolution=config.resolution),
+        pixels=views.pixels,
+        visible=views.visible,
+        visible_released=views.visible_released,
+        map_size=projection.map_size,
+        logit_scale=model.logit_scale,
+    )
 
 
 if __name__ == "__main__":

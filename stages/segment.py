@@ -1,6 +1,6 @@
 """Patches and sentences -> parts of points and figures: `python -m stages.segment <dataset> <backbone>`.
 
-Reads test labels only to score them, and for the oracle `search_test`. The image tower is not run.
+Reads test labels only to score them, and for the upper bound `search_test`. The image tower is not run.
 """
 
 from functools import partial
@@ -21,35 +21,33 @@ from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.config.segment import Segment
 from stages.core.cli import run_stage
-from stages.core.errors import InputError
 from stages.language.prompts.parts import fill_parts, parse_part_templates
-from stages.segmentation.evaluation import judge, segment, whole_split
-from stages.segmentation.protocols import NEUTRAL, Sentences
-from stages.segmentation.shapes import Reading, Shapes
+from stages.segmentation.evaluation import evaluate, segment_category, whole_split
+from stages.segmentation.part_prompts import PartPrompts, PartSentences
+from stages.segmentation.patch_config import PatchConfig
+from stages.segmentation.protocols import NEUTRAL
+from stages.segmentation.shapes import Shapes
 
 SPLIT = "test"
+PartNames = dict[str, tuple[str, ...]]  # category -> names of its parts
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Run every protocol on every category; write the predicted parts, what was chosen and figures."""
+    """Run every protocol on every category; write the predicted parts, what was chosen, and the figures."""
     params, paths = params or load_params(root), Paths(root)
-    config, source = params.segment, paths.points(dataset)
-    with open_points(source) as points:
-        if points.part_names is None:
-            raise InputError(
-                f"{source}: no parts, expected a dataset with part labels (params.yaml: select.segmentation)"
-            )
-        labels = points.labels(SPLIT)
-        parts = {points.classes[label]: points.part_names[label] for label in np.unique(labels)}
-        written = read_sentences(paths.sentences(dataset))
-        wording = {category: _wording(category, names, written, config, paths) for category, names in parts.items()}
-        texts = [text for sets in wording.values() for one in sets.values() for some in one.values() for text in some]
+    config = params.segment
+    with open_points(paths.points(dataset)) as points:
+        part_names, labels = points.require_parts(), points.labels(SPLIT)
+        parts = {points.classes[label]: part_names[label] for label in np.unique(labels)}
+        sentences = _sentences(parts, read_sentences(paths.sentences(dataset)), config, paths)
+        by_set = [by_part for sets in sentences.values() for by_part in sets.values()]
+        texts = [text for by_part in by_set for of_part in by_part.values() for text in of_part]
         model = load_backbone(backbone, params.backbone_entry(backbone), device=choose_device(config.device), root=root)
         features = dict(zip(texts, model.encode_text(texts, batch_size=config.batch_size), strict=True))
-        found = {
-            category: segment(
+        results = {
+            category: segment_category(
                 partial(_shapes, points, paths.patches(dataset, backbone, category), names),
-                Sentences(wording[category], features, category=category, parts=names),
+                PartPrompts(sentences[category], features, category=category, parts=names),
                 config,
                 logit_scale=model.logit_scale,
             )
@@ -57,42 +55,48 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
         }
         write_segments(
             paths.segments(dataset, backbone),
-            whole_split(found, labels, classes=points.classes),
+            whole_split(results, labels, classes=points.classes),
             classes=points.classes,
             split=SPLIT,
-            part_names=points.part_names,
+            part_names=part_names,
         )
-    protocols = next(iter(found.values())).chosen
-    chosen = {name: {category: one.chosen[name] for category, one in found.items()} for name in protocols}
+    names = next(iter(results.values())).chosen
+    chosen = {name: {category: result.chosen[name] for category, result in results.items()} for name in names}
     write_json(paths.search(dataset, backbone), chosen)
-    write_json(paths.metrics(dataset, backbone), judge(found, mode=config.mode))
+    write_json(paths.metrics(dataset, backbone), evaluate(results, mode=config.mode))
 
 
-def _wording(
-    category: str, parts: tuple[str, ...], written: SentenceTable, config: Segment, paths: Paths
-) -> dict[str, dict[str, list[str]]]:
-    """Prompt set -> part -> sentences of one category: a language model's where it wrote the set, else a template's."""
+def _sentences(parts: PartNames, generated: SentenceTable, config: Segment, paths: Paths) -> dict[str, PartSentences]:
+    """Category -> prompt set -> part -> sentences: a language model's where it wrote the set, else a template's."""
     neutral = parse_part_templates(config.neutral, source="params.yaml: segment.neutral")
-    wording = {NEUTRAL: fill_parts(neutral, category=category, parts=parts)}
-    for name in {*config.protocols.values(), *config.candidates}:
-        if name in written.sets:
-            wording[name] = {part: written.of(name, category, part=part) for part in parts}
-            continue
-        path = paths.templates(name)
-        text = read_text(path, hint="params.yaml: segment names it, and it is no set of generate.sets")
-        templates = parse_part_templates(text, source=str(path))
-        wording[name] = fill_parts(templates, category=category, parts=parts)
-    return wording
+    sentences = {
+        category: {NEUTRAL: fill_parts(neutral, category=category, parts=names)} for category, names in parts.items()
+    }
+    for prompt_set in dict.fromkeys((*config.protocols.values(), *config.candidates)):
+        templates = None if prompt_set in generated.sets else _templates(prompt_set, paths)
+        for category, names in parts.items():
+            sentences[category][prompt_set] = (
+                fill_parts(templates, category=category, parts=names)
+                if templates
+                else {part: generated.of(prompt_set, category, part=part) for part in names}
+            )
+    return sentences
 
 
-def _shapes(points: PointsReader, path: Path, parts: tuple[str, ...], split: str, reading: Reading) -> Shapes | None:
-    """The cached shapes of one category's split under a reading."""
+def _templates(name: str, paths: Paths):
+    path = paths.templates(name)
+    text = read_text(path, hint="params.yaml: segment names it, and it is no set of generate.sets")
+    return parse_part_templates(text, source=str(path))
+
+
+def _shapes(points: PointsReader, path: Path, parts: tuple[str, ...], split: str, config: PatchConfig) -> Shapes | None:
+    """The stored shapes of one category's split under a PatchConfig; None where it has none."""
     patches = read_patches(path, split)
     if patches is None:
         return None
     rows = patches.rows
     clouds = Clouds(points.points(split, rows), points.labels(split)[rows], points.parts(split, rows))
-    return Shapes.of(patches, clouds, parts=parts, reading=reading)
+    return Shapes.from_patches(patches, clouds, parts=parts, config=config)
 
 
 if __name__ == "__main__":

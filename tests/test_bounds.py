@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from box_geometry import iou_oriented
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
 from stages.core.precision import FAR, in_single, local_origin
+from stages.core.sampling import farthest_points
 from stages.datasets.hdf5 import checked_points
 from stages.datasets.objects import read_object
-from stages.datasets.sampling import farthest_points
-from stages.detection.boxes import iou_axis_aligned, iou_oriented, points_inside
+from stages.detection.boxes import iou_axis_aligned, points_inside
 from stages.detection.detr3d.operators import query_ball, sample_farthest
 from stages.detection.suppression import nms_3d
 from stages.projection import differentiable, voxels

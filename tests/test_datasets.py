@@ -23,10 +23,11 @@ from stages.artifacts.types import Clouds
 from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError
+from stages.core.sampling import farthest_points
 from stages.datasets import shapenetpart
 from stages.datasets.objects import read_object
 from stages.datasets.registry import READERS, published_mismatch, read
-from stages.datasets.sampling import farthest_points, thin
+from stages.datasets.sampling import thin
 from stages.datasets.splits import stratified_cut, with_validation
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Detection: planes, clusters, naming and scoring by hand-checked cases, and the stage on rooms, ScanNet and 3DETR."""
+"""Detection: planes, clusters, classification and scores by hand-checked cases; the stage on rooms, ScanNet, 3DETR."""
 
 import json
 import os
@@ -17,23 +17,24 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import write_scenes
 from stages.artifacts.types import Scene, Scenes
 from stages.bundled import rooms
-from stages.config.detect import Switches
+from stages.config.detect import Ablations
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.datasets.registry import read
+from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes, text_features
 from stages.detection.clusters import cluster_boxes
+from stages.detection.detections import ablation_rows, detections
 from stages.detection.planes import above_floor, floor_height, on_walls
-from stages.detection.proposals import Proposed, proposers
-from stages.detection.relabel import Named, Namer, detections, switch_rows, text_features
+from stages.detection.proposals import PROPOSALS, Proposals, proposers
 from stages.detection.scoring import score_rows
-from stages.projection.presets import resolve
+from stages.projection.presets import PRESETS, resolve
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))
 PARAMS = load_params(ROOT)
 DETECT = PARAMS.detect
 CPU = torch.device("cpu")
-ALL_ON = Switches(no_object_class=True, minimum_points=True, combined_score=True)
+ALL_ON = Ablations(no_object_class=True, minimum_points=True, combined_score=True)
 
 
 def rng():
@@ -106,21 +107,21 @@ def test_a_scan_without_objects_has_no_cluster(pieces, hall):
     assert boxes.shape == (0, 6) and objectness.shape == (0,)
 
 
-def test_every_switch_that_is_on_is_once_turned_off():
-    assert list(switch_rows(ALL_ON)) == [
-        "as_set",
+def test_every_ablation_in_use_is_once_left_out():
+    assert list(ablation_rows(ALL_ON)) == [
+        "full",
         "without_no_object_class",
         "without_minimum_points",
         "without_combined_score",
     ]
     some = replace(ALL_ON, minimum_points=False)
-    assert switch_rows(some)["without_combined_score"] == replace(some, combined_score=False)
-    assert "without_minimum_points" not in switch_rows(some)
+    assert ablation_rows(some)["without_combined_score"] == replace(some, combined_score=False)
+    assert "without_minimum_points" not in ablation_rows(some)
 
 
 def one_box(logits, *, points=1000, objectness=0.5, boxes=((0, 0, 0, 1, 1, 1),)):
     count = len(boxes)
-    return Named(
+    return ClassifiedBoxes(
         np.array(boxes, "f4"),
         np.broadcast_to(np.float32(objectness), count),
         np.broadcast_to(points, count),
@@ -128,45 +129,45 @@ def one_box(logits, *, points=1000, objectness=0.5, boxes=((0, 0, 0, 1, 1, 1),))
     )
 
 
-def judged(named, classes=2, switches=ALL_ON, **changes):
-    return detections(named, classes=classes, switches=switches, detect=replace(DETECT, **changes))
+def detected(classified, classes=2, ablations=ALL_ON, **changes):
+    return detections(classified, classes=classes, ablations=ablations, detect=replace(DETECT, **changes))
 
 
 def test_the_no_object_class_takes_its_share_of_the_probability():
-    named = one_box([3, 1, 4])
-    np.testing.assert_allclose(judged(named).probabilities, [[3 / 8, 1 / 8]], rtol=1e-6)
+    classified = one_box([3, 1, 4])
+    np.testing.assert_allclose(detected(classified).probabilities, [[3 / 8, 1 / 8]], rtol=1e-6)
     off = replace(ALL_ON, no_object_class=False)
-    np.testing.assert_allclose(judged(named, switches=off).probabilities, [[3 / 4, 1 / 4]], rtol=1e-6)
+    np.testing.assert_allclose(detected(classified, ablations=off).probabilities, [[3 / 4, 1 / 4]], rtol=1e-6)
 
 
 def test_a_box_with_too_few_points_goes():
-    assert len(judged(one_box([1, 1, 1], points=9), minimum_points=10).boxes) == 0
-    assert len(judged(one_box([1, 1, 1], points=10), minimum_points=10).boxes) == 1
+    assert len(detected(one_box([1, 1, 1], points=9), minimum_points=10).boxes) == 0
+    assert len(detected(one_box([1, 1, 1], points=10), minimum_points=10).boxes) == 1
     off = replace(ALL_ON, minimum_points=False)
-    assert len(judged(one_box([1, 1, 1], points=9), switches=off, minimum_points=10).boxes) == 1
+    assert len(detected(one_box([1, 1, 1], points=9), ablations=off, minimum_points=10).boxes) == 1
 
 
 @pytest.mark.parametrize(("weight", "score"), [(0.0, 1.0), (1.0, 0.25), (0.5, 0.5)])
 def test_objectness_weighs_as_its_exponent_says(weight, score):
-    named = one_box([1, 1, 1], objectness=0.25)
-    assert judged(named, objectness_weight=weight).scores == pytest.approx(score)
+    classified = one_box([1, 1, 1], objectness=0.25)
+    assert detected(classified, objectness_weight=weight).scores == pytest.approx(score)
     off = replace(ALL_ON, combined_score=False)
-    assert judged(named, switches=off, objectness_weight=weight).scores == pytest.approx(1.0)
+    assert detected(classified, ablations=off, objectness_weight=weight).scores == pytest.approx(1.0)
 
 
 def test_boxes_of_one_class_that_overlap_are_one():
     boxes = [(0, 0, 0, 1, 1, 1), (0.1, 0, 0, 1, 1, 1), (0.1, 0, 0, 1, 1, 1), (5, 0, 0, 1, 1, 1)]
     logits = [(8, 1, 1), (9, 1, 1), (1, 9, 1), (8, 1, 1)]  # the third is of another class
-    kept = judged(one_box(logits, boxes=boxes))
+    kept = detected(one_box(logits, boxes=boxes))
     assert sorted(map(tuple, kept.boxes[:, :1])) == [(np.float32(0.1),), (np.float32(0.1),), (5.0,)]
 
 
 def test_the_table_has_the_figures_of_every_row():
     truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
-    named = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
-    rows = score_rows([named], [truth], classes=("chair", "sofa"), detect=replace(DETECT, switches=ALL_ON))
-    assert set(rows) == set(switch_rows(ALL_ON))
-    figures = rows["as_set"]
+    classified = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
+    rows = score_rows([classified], [truth], classes=("chair", "sofa"), detect=replace(DETECT, ablations=ALL_ON))
+    assert set(rows) == set(ablation_rows(ALL_ON))
+    figures = rows["full"]
     assert (figures["map25"], figures["ar25"]) == (100.0, 100.0)
     assert (figures["map50"], figures["ar50"]) == (50.0, 50.0)  # the sofa's box overlaps by 0.4
     assert figures["per_class"] == {"chair": {"ap25": 100.0, "ap50": 100.0}, "sofa": {"ap25": 100.0, "ap50": 0.0}}
@@ -190,16 +191,16 @@ class Echo:
         return np.array([[1.0, len(text)] for text in texts], "f4")
 
 
-def namer(model, **changes):
+def box_classifier(model, **changes):
     classes = ("chair", "trash_can")
-    projection = resolve(PARAMS.render)
+    projection = PRESETS[DETECT.preset]
     detect = replace(DETECT, **{"no_object": ("wall", "trash can"), "without_floor": False} | changes)
-    return Namer(model, class_names=classes, templates=("a {}.", "{}"), projection=projection, detect=detect)
+    return BoxClassifier(model, class_names=classes, templates=("a {}.", "{}"), projection=projection, detect=detect)
 
 
 def test_a_name_of_no_object_that_is_a_class_is_left_out():
     model = Echo()
-    namer(model)
+    box_classifier(model)
     assert model.sentences == ["a chair.", "chair", "a trash can.", "trash can", "a wall.", "wall"]
 
 
@@ -212,28 +213,29 @@ def test_all_boxes_of_a_scan_are_one_batch_and_empty_ones_none():
     model, random = Echo(), rng()
     points = np.concatenate([shell(random, (0, 0, 0), (1, 1, 1)), shell(random, (3, 0, 0), (4, 1, 1)), [[9, 9, 9]]])
     boxes = np.array([(0.5, 0.5, 0.5, 1, 1, 1), (6, 6, 6, 1, 1, 1), (3.5, 0.5, 0.5, 1, 1, 1), (9, 9, 9, 1, 1, 1)], "f4")
-    named = namer(model)(points.astype("f4"), Proposed(boxes, np.linspace(0, 1, 4, dtype="f4")), source="scan")
+    proposals = Proposals(boxes, np.linspace(0, 1, 4, dtype="f4"))
+    classified = box_classifier(model)(points.astype("f4"), proposals, source="scan")
     assert model.batches == [2], "a box with no point, and one with a single point, have no shape"
-    np.testing.assert_array_equal(named.boxes, boxes[[0, 2]])
-    np.testing.assert_array_equal(named.points, [600, 600])
-    np.testing.assert_allclose(named.objectness, [0, 2 / 3])
-    assert named.logits.shape == (2, 3)
+    np.testing.assert_array_equal(classified.boxes, boxes[[0, 2]])
+    np.testing.assert_array_equal(classified.points, [600, 600])
+    np.testing.assert_allclose(classified.objectness, [0, 2 / 3])
+    assert classified.logits.shape == (2, 3)
 
 
-def test_a_box_takes_more_points_when_it_grows_and_fewer_without_the_floor(hall):
+def test_a_box_takes_more_points_with_a_margin_and_fewer_without_the_floor(hall):
     points = np.concatenate([hall["floor"], hall["large"]])
-    box = Proposed(np.array([(1.1, 1.5, 0.4, 1, 1, 0.8)], "f4"), np.ones(1, "f4"))
-    counts = [
-        namer(Echo(), **changes)(points, box, source="scan").points[0] for changes in ({"grow": 0.2}, {"grow": 0.0})
-    ]
-    bare = namer(Echo(), grow=0.2, without_floor=True)(points, box, source="scan").points[0]
-    assert counts[0] > counts[1] > bare
+    box = Proposals(np.array([(1.1, 1.5, 0.4, 1, 1, 0.8)], "f4"), np.ones(1, "f4"))
+    wide, plain, bare = (
+        box_classifier(Echo(), **changes)(points, box, source="scan").points[0]
+        for changes in ({"box_margin": 0.2}, {"box_margin": 0.0}, {"box_margin": 0.2, "without_floor": True})
+    )
+    assert wide > plain and wide > bare
 
 
 def test_a_scan_without_any_box_has_no_detection():
-    empty = Proposed(np.empty((0, 6), "f4"), np.empty(0, "f4"))
-    named = namer(Echo())(np.zeros((3, 3), "f4"), empty, source="scan")
-    assert named.logits.shape == (0, 3) and len(judged(named).boxes) == 0
+    empty = Proposals(np.empty((0, 6), "f4"), np.empty(0, "f4"))
+    classified = box_classifier(Echo())(np.zeros((3, 3), "f4"), empty, source="scan")
+    assert classified.logits.shape == (0, 3) and len(detected(classified).boxes) == 0
 
 
 @pytest.mark.parametrize(
@@ -247,6 +249,10 @@ def test_a_scan_without_any_box_has_no_detection():
 def test_proposals_that_cannot_be_made_are_one_line(changes, message):
     with pytest.raises(InputError, match=message):
         proposers(replace(DETECT, **changes), CPU)
+
+
+def test_the_default_projection_is_that_of_classification():
+    assert PRESETS[DETECT.preset] == resolve(PARAMS.render)
 
 
 @pytest.fixture
@@ -288,13 +294,53 @@ def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
     found = metrics_of("rooms")
     assert (found["task"], found["scans"]) == ("detection", 2)
     assert found["boxes"] == sum(len(scene.labels) for scene in scenes)
-    assert found["ground_truth"]["as_set"]["map25"] > found["clusters"]["as_set"]["map25"] > 0
+    assert found["ground_truth"]["full"]["map25"] > found["clusters"]["full"]["map25"] > 0
     boxes, labels, scores = read_boxes(outputs[0], proposals="ground_truth", scan="room_00")
     assert (boxes.dtype, labels.dtype) == (np.float32, np.int64)
     assert (np.diff(scores) <= 0).all() and {*map(tuple, boxes)} <= {*map(tuple, scenes[0].boxes)}
     assert read_boxes(outputs[0], proposals="detr3d", scan="room_00")[0].shape == (0, 6)
     detect.main("rooms", "bundled")
     assert [path.read_bytes() for path in outputs] == first
+
+
+def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
+    def whole_scan(detect, device):
+        def propose(scene, rng):
+            low, high = scene.points.min(axis=0), scene.points.max(axis=0)
+            return Proposals(np.concatenate([(low + high) / 2, high - low])[None], np.ones(1, "f4"))
+
+        return propose
+
+    scene = some_rooms()[0]
+    monkeypatch.setitem(PROPOSALS, "whole_scan", whole_scan)
+    edit(workplace, "    - ground_truth  # the true boxes: an upper bound", "    - whole_scan")
+    new_scenes("rooms", scene)
+    detect.main("rooms", "bundled")
+    assert set(metrics_of("rooms")["whole_scan"]) == set(ablation_rows(DETECT.ablations))
+    boxes, _, _ = read_boxes(Paths().boxes("rooms", "bundled"), proposals="whole_scan", scan=scene.name)
+    np.testing.assert_allclose(boxes[0, 3:], np.ptp(scene.points, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "preset: v2_classification  # v2_classification | v2_segmentation | v1: ",
+            "preset: v3  # ",
+            "detect.preset 'v3'",
+        ),
+        ("  box_margin: 0.0", "  box_margin: -0.1", "detect.box_margin: .*greater than or equal to 0"),
+        ("    cluster_epsilon: 0.16", "    cluster_epsilon: 0.0", "detect.clusters.cluster_epsilon: .*greater than 0"),
+        ("    min_cluster_size: 20", "    min_cluster_size: 1", "detect.clusters.min_cluster_size: .*or equal to 2"),
+        ("  nms_threshold: 0.25", "  nms_threshold: 1.25", "detect.nms_threshold: .*less than or equal to 1"),
+        ("  minimum_points: 150", "  minimum_points: -1", "detect.minimum_points: .*greater than or equal to 0"),
+    ],
+)
+def test_a_setting_out_of_range_is_one_line(old, new, message, workplace):
+    edit(workplace, old, new)
+    with pytest.raises(InputError, match=message) as error:
+        detect.main("rooms", "bundled")
+    assert "\n" not in str(error.value)
 
 
 def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
@@ -306,7 +352,7 @@ def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
     detect.main("scannet", "bundled")
     found = metrics_of("scannet")
     assert (found["scans"], found["classes"], found["boxes"]) == (1, 18, 27)
-    assert found["ground_truth"]["as_set"]["map25"] > 0 and "clusters" in found
+    assert found["ground_truth"]["full"]["map25"] > 0 and "clusters" in found
 
 
 def test_3detr_runs_by_its_weights_alone(workplace):

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from box_geometry import corners_of, eleven_point_precision, iou_oriented
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.detection.average_precision import evaluate
-from stages.detection.boxes import check_boxes, corners_of, iou_axis_aligned, iou_oriented, points_inside
+from stages.detection.average_precision import evaluate, match
+from stages.detection.boxes import check_boxes, iou_axis_aligned, points_inside
 from stages.detection.suppression import nms_3d, select_proposals
 
 UNIT = [0.0, 0, 0, 1, 1, 1]
@@ -62,7 +63,7 @@ def test_overlap_does_not_change_when_the_scan_turns(seed, turn, x, y):
 def test_points_on_a_face_are_inside_and_a_box_grows():
     points = np.array([[0.5, 0, 0], [0.6, 0, 0], [0, 0, -0.7]], np.float32)
     assert points_inside(points, boxes(UNIT)).tolist() == [[True, False, False]]
-    assert points_inside(points, boxes(UNIT), grow=0.15).tolist() == [[True, True, False]]
+    assert points_inside(points, boxes(UNIT), margin=0.15).tolist() == [[True, True, False]]
 
 
 def test_suppression_keeps_the_best_of_each_heap():
@@ -105,8 +106,9 @@ def test_average_precision_by_hand():
     np.testing.assert_allclose(found[0.25].recall, [1, 0, 0, np.nan])
     np.testing.assert_allclose(found[0.5].ap, [1 / 2, 0, 0, np.nan])
     assert found[0.25].map == pytest.approx(5 / 18) and found[0.25].mar == pytest.approx(1 / 3)
-    by_points = evaluate(predictions, truths, classes=4, thresholds=[0.25], eleven_points=True)[0.25]
-    assert by_points.ap[0] == pytest.approx((6 + 5 * 2 / 3) / 11)  # precision 1 up to recall 0.5, 2/3 beyond
+    curve = match(predictions, truths, classes=4).curve(0, threshold=0.25)
+    np.testing.assert_allclose(curve, [[1 / 2, 1 / 2, 1], [1, 1 / 2, 2 / 3]])  # recall, precision
+    assert eleven_point_precision(*curve) == pytest.approx((6 + 5 * 2 / 3) / 11)  # 1 up to recall 0.5, 2/3 beyond
 
 
 def test_probabilities_make_every_box_a_prediction_for_every_class():

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.detection.detr3d import load_detr3d, operators
+from stages.detection.detr3d import operators
+from stages.detection.detr3d.model import load_detr3d
 from stages.detection.detr3d.network import Architecture, Network
 
 CPU = torch.device("cpu")

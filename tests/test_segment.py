@@ -193,6 +193,12 @@ BAD = {
         lambda points: points,
         "params.yaml: backbone.bundled: resolution 100: patches need a multiple of 32 pixels",
     ),
+    "unknown projection": (
+        patches,
+        {"preset: v2_segmentation  # v2_seg": "preset: v3  # v2_seg"},
+        lambda points: points,
+        "params.yaml: patches.preset 'v3': expected one of v2_classification, v2_segmentation, v1",
+    ),
     "unknown set": (
         segment,
         {"templates: parts\n": "templates: fancy\n"},

@@ -19,6 +19,7 @@ from stages.core.errors import InputError
 from stages.datasets.shapenetpart import PARTS
 from stages.language.prompts.parts import fill_parts, parse_part_templates
 from stages.projection.presets import PRESETS
+from stages.projection.visibility import render_with_visibility
 from stages.prompt_search.candidates import Candidates
 from stages.segmentation.back_projection import (
     back_project,
@@ -27,19 +28,20 @@ from stages.segmentation.back_projection import (
     neighbours,
     smooth_patches,
 )
-from stages.segmentation.evaluation import judge, segment
+from stages.segmentation.evaluation import evaluate, segment_category
+from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.part_search import search_parts, search_view_weights
-from stages.segmentation.protocols import Sentences, protocols
+from stages.segmentation.patch_config import PatchConfig
+from stages.segmentation.protocols import PROTOCOLS, ProtocolInputs, average_of, protocols
 from stages.segmentation.scores import score, summarise
-from stages.segmentation.shapes import Reading, Shapes
-from stages.segmentation.views import look_at
+from stages.segmentation.shapes import Shapes
 
 ROOT = Path(__file__).parents[1]
 PARAMS = load_params(ROOT)
 
 
-def random_shapes(*, shapes=3, views=4, grid=3, width=6, points=40, parts=3, seed=0, **changes):
-    """Features and clouds of shapes whose every number is random, under the plain reading unless one is given."""
+def random_shapes(*, shapes=3, views=4, grid=3, width=6, points=40, parts=3, seed=0, config=None):
+    """Features and clouds of shapes whose every number is random, under the default PatchConfig unless one is given."""
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(shapes, views, grid * grid, width))
     patches = PatchFeatures(
@@ -57,7 +59,7 @@ def random_shapes(*, shapes=3, views=4, grid=3, width=6, points=40, parts=3, see
         rng.integers(0, parts, (shapes, points)),
     )
     names = tuple(f"part {k}" for k in range(parts))
-    return Shapes.of(patches, clouds, parts=names, reading=changes.pop("reading", Reading()))
+    return Shapes.from_patches(patches, clouds, parts=names, config=config or PatchConfig())
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def exact():
     found = {}
     for category in ("chair", "lamp"):
         points, parts = procedural_parts.labelled_shape(category, points=2048, rng=rng)
-        seen = look_at(points[None], PRESETS["v2_segmentation"])
+        seen = render_with_visibility(points[None], PRESETS["v2_segmentation"])
         count, grid = len(PARTS[category]), 112
         votes = np.zeros((1, 10, grid, grid, count))
         for v in range(10):
@@ -78,7 +80,15 @@ def exact():
         features[..., :count] = (votes == votes.max(axis=-1, keepdims=True)).reshape(1, 10, grid * grid, count) * (
             votes.sum(axis=-1) > 0
         ).reshape(1, 10, grid * grid, 1)
-        patches = PatchFeatures(np.arange(1), features, *seen[1:], 224, 100.0)
+        patches = PatchFeatures(
+            rows=np.arange(1),
+            features=features,
+            pixels=seen.pixels,
+            visible=seen.visible,
+            visible_released=seen.visible_released,
+            map_size=224,
+            logit_scale=100.0,
+        )
         clouds = Clouds(points[None], np.zeros(1, int), parts[None])
         found[category] = patches, clouds, PARTS[category]
     return found
@@ -88,7 +98,7 @@ def accuracy_of_exact(exact, mode):
     """Accuracy with the true part as the feature, the k-th unit vector as the text of part k."""
     shares = []
     for patches, clouds, parts in exact.values():
-        shapes = Shapes.of(patches, clouds, parts=parts, reading=Reading(mode, window=1))
+        shapes = Shapes.from_patches(patches, clouds, parts=parts, config=PatchConfig(mode, smooth_window=1))
         text = np.eye(32, dtype="f4")[: len(parts)]
         shares.append(score(shapes.predict(text, view_weights=np.ones(10)), clouds.parts, parts=len(parts)).accuracy)
     return float(np.mean(shares))
@@ -152,14 +162,14 @@ def test_an_unseen_point_takes_the_nearest_seen_ones_part():
     predicted = shapes.predict(np.eye(6, dtype="f4")[:3], view_weights=np.ones(4))
     for n, p in np.argwhere(unseen):
         assert predicted[n, p] == predicted[n, shapes.sources[n, p, 0]]
-    released = random_shapes(reading=Reading("as_released"))
+    released = random_shapes(config=PatchConfig("as_released"))
     hidden = ~released.visible.any(axis=1)
     assert not released.logits(np.eye(6, dtype="f4")[:3], view_weights=np.ones(4))[hidden].any()
 
 
 def test_logits_are_products_with_the_points_features():
-    for reading in (Reading(), Reading("as_released"), Reading(window=2, refine=5)):
-        shapes = random_shapes(reading=reading)
+    for config in (PatchConfig(), PatchConfig("as_released"), PatchConfig(smooth_window=2, refine_neighbours=5)):
+        shapes = random_shapes(config=config)
         text, weights = np.random.default_rng(1).normal(size=(3, 6)).astype("f4"), np.array([1, 0.5, 0.25, 2])
         logits = shapes.logits(text, view_weights=weights)
         for n in range(len(shapes)):
@@ -182,7 +192,8 @@ def test_refinement_outvotes_a_lone_point():
     clouds = Clouds(line[None].astype("f4"), np.zeros(1, int), np.zeros((1, 21), int))
     text, counts = np.eye(2, dtype="f4"), []
     for refine in (0, 3):
-        shapes = Shapes.of(patches, clouds, parts=("a", "b"), reading=Reading(window=1, refine=refine))
+        config = PatchConfig(smooth_window=1, refine_neighbours=refine)
+        shapes = Shapes.from_patches(patches, clouds, parts=("a", "b"), config=config)
         counts.append(shapes.predict(text, view_weights=np.ones(1)).sum())
     assert counts == [1, 0]
 
@@ -223,9 +234,9 @@ def naive_search(shapes, candidates, initial, *, objective, sweeps):
 
 
 @pytest.mark.parametrize("objective", ["iou", "accuracy"])
-@pytest.mark.parametrize("reading", [Reading(), Reading("as_released"), Reading(refine=4)])
-def test_the_search_ends_where_the_published_loop_does(objective, reading):
-    shapes = random_shapes(reading=reading)
+@pytest.mark.parametrize("config", [PatchConfig(), PatchConfig("as_released"), PatchConfig(refine_neighbours=4)])
+def test_the_search_ends_where_the_published_loop_does(objective, config):
+    shapes = random_shapes(config=config)
     rng = np.random.default_rng(5)
     candidates = Candidates.ragged(rng.normal(size=(25, 6)).astype("f4"), np.array([0, 9, 15, 25]))
     initial = rng.normal(size=(3, 6)).astype("f4")
@@ -259,67 +270,89 @@ def test_view_weights_follow_the_view_that_is_right():
 SETS = ("parts", "llm_four", "llm_1200")
 
 
-def sentences_of(parts, *, seed=0):
+def prompts_of(parts, *, seed=0):
     """Four sentences a part of every other set, and the neutral one, with random features."""
-    wording = {
+    sentences = {
         "neutral": {part: [f"a {part}"] for part in parts},
         **{name: {part: [f"{name}: {part} {i}" for i in range(4)] for part in parts} for name in SETS},
     }
     rng = np.random.default_rng(seed)
-    texts = [text for sets in wording.values() for of_part in sets.values() for text in of_part]
+    texts = [text for sets in sentences.values() for of_part in sets.values() for text in of_part]
     features = {text: (row := rng.normal(size=6)).astype("f4") / np.linalg.norm(row) for text in texts}
-    return Sentences(wording, features, category="thing", parts=parts)
+    return PartPrompts(sentences, features, category="thing", parts=parts)
 
 
-def test_only_the_oracle_reads_test_labels():
-    sentences = sentences_of(("part 0", "part 1", "part 2"))
+def inputs_of(test, train, val, parts=("part 0", "part 1", "part 2")):
+    return ProtocolInputs(test, train, val, prompts_of(parts), PARAMS.segment, logit_scale=100.0)
+
+
+def test_only_the_upper_bound_reads_test_labels():
     train, val, test = (random_shapes(seed=seed, points=120) for seed in (1, 2, 3))
     other = dataclasses.replace(test, truth=(test.truth + 1) % 3)
-    found = []
-    for one in (test, other):
-        run = protocols(one, train, val, sentences, PARAMS.segment, logit_scale=100.0)
-        found.append({name: protocol() for name, protocol in run.items()})
-    assert set(found[0]) == {"neutral", *PARAMS.segment.protocols, "label_free", "search_train", "search_test"}
-    same = {name: found[0][name].document == found[1][name].document for name in found[0]}
+    first, second = (
+        {name: protocol(inputs_of(shapes, train, val)) for name, protocol in protocols(PARAMS.segment).items()}
+        for shapes in (test, other)
+    )
+    assert set(first) == {"neutral", *PARAMS.segment.protocols, "label_free", "search_train", "search_test"}
+    same = {name: first[name].document == second[name].document for name in first}
     assert same == dict.fromkeys(same, True) | {"search_test": False}
-    assert [found[0][name].document["labels_read"] for name in ("label_free", "search_train", "search_test")] == [
-        "none",
-        "train",
-        "test",
-    ]
-    for choice in found[0].values():
-        assert np.mean(choice.view_weights) == pytest.approx(1) and (choice.view_weights > 0).all()
+    labels_read = [first[name].document["labels_read"] for name in ("label_free", "search_train", "search_test")]
+    assert labels_read == ["none", "train", "test"]
+    for result in first.values():
+        assert np.mean(result.view_weights) == pytest.approx(1) and (result.view_weights > 0).all()
 
 
 def test_a_search_that_val_does_not_confirm_is_dropped():
-    parts = ("part 0", "part 1", "part 2")
-    sentences = sentences_of(parts)
     train = random_shapes(seed=1)
-    neutral = protocols(train, train, None, sentences, PARAMS.segment, logit_scale=100.0)["neutral"]()
+    neutral = average_of("neutral")(inputs_of(train, train, None))
     right = dataclasses.replace(train, truth=train.predict(neutral.text, view_weights=np.ones(4)))
     for val, kept in ((right, False), (train, True)):
-        run = protocols(train, train, val, sentences, PARAMS.segment, logit_scale=100.0)
-        found = run["search_train"]()
+        found = PROTOCOLS["search_train"](inputs_of(train, train, val))
         assert found.document["held_out"]["kept"] is kept
         assert np.array_equal(found.text, neutral.text) is not kept
 
 
+def test_a_category_without_train_shapes_keeps_the_neutral_sentence():
+    inputs = inputs_of(random_shapes(), None, None)
+    neutral, found = average_of("neutral")(inputs), PROTOCOLS["search_train"](inputs)
+    np.testing.assert_array_equal(found.text, neutral.text)
+    assert (found.document["labels_read"], found.document["shapes"]) == ("none", 0)
+
+
+def shapes_of(split, config):
+    return random_shapes(seed={"test": 3, "train": 1, "val": 2}[split], config=config)
+
+
+def test_a_protocol_is_added_by_one_entry_from_outside(monkeypatch):
+    def first_view(inputs):
+        """The neutral sentence seen from the first view alone."""
+        neutral = average_of("neutral")(inputs)
+        return neutral._replace(view_weights=np.eye(inputs.test.views, dtype="f4")[0])
+
+    monkeypatch.setitem(PROTOCOLS, "first_view", first_view)
+    prompts = prompts_of(("part 0", "part 1", "part 2"))
+    found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
+    assert "first_view" in found.chosen
+    assert (found.predicted["first_view"] != found.predicted["neutral"]).any()
+
+
+@pytest.mark.parametrize("name", ["neutral", "search_test", "chance", "neutral_as_released", "neutral_refined"])
+def test_an_average_by_the_name_of_another_method_is_one_line(name):
+    config = dataclasses.replace(PARAMS.segment, protocols={name: "parts"})
+    with pytest.raises(InputError, match=f"params.yaml: segment.protocols.{name}: expected another name than"):
+        segment_category(shapes_of, prompts_of(("a", "b", "c")), config, logit_scale=100.0)
+
+
 def test_figures_of_all_methods_and_baselines():
-    parts = ("part 0", "part 1", "part 2")
-    shapes = {seed: random_shapes(seed=seed) for seed in (1, 2, 3)}
-    seeds = {"test": 3, "train": 1, "val": 2}
-
-    def under(split, reading):
-        return random_shapes(seed=seeds[split], reading=reading)
-
-    found = segment(under, sentences_of(parts), PARAMS.segment, logit_scale=100.0)
-    metrics = judge({"thing": found}, mode="correct")
+    prompts = prompts_of(("part 0", "part 1", "part 2"))
+    found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
+    metrics = evaluate({"thing": found}, mode="correct")
     methods = {name for name, value in metrics.items() if isinstance(value, dict) and "categories" in value}
     assert methods == {
         *("neutral", "neutral_as_released", "neutral_refined", "templates", "llm_four", "label_free"),
         *("search_train", "search_test", "chance", "largest_part"),
     }
-    truth = shapes[3].truth
+    truth = random_shapes(seed=3).truth
     constant = np.bincount(truth.ravel()).argmax()
     assert metrics["largest_part"]["instance_accuracy"] == pytest.approx(100 * (truth == constant).mean(), abs=0.01)
     assert metrics["search_test"]["instance_miou"] >= metrics["neutral"]["instance_miou"]
@@ -355,20 +388,14 @@ def test_what_does_not_fit_together_is_one_line(change, message):
     parts = np.resize([0, 1, 2], (3, 40))
     patches, clouds, names = change(patches, Clouds(rng.normal(size=(3, 40, 3)), np.zeros(3, int), parts))
     with pytest.raises(InputError, match=message) as error:
-        Shapes.of(patches, clouds, parts=tuple(names), reading=Reading())
+        Shapes.from_patches(patches, clouds, parts=tuple(names), config=PatchConfig())
     assert "\n" not in str(error.value)
 
 
-def test_clouds_of_different_length_are_one_line():
-    clouds = [np.random.default_rng(0).normal(size=(count, 3)) for count in (20, 30)]
-    with pytest.raises(InputError, match="mine: clouds of 20, 30 points, expected as many in every cloud"):
-        look_at(clouds, PRESETS["v2_segmentation"], source="mine")
-
-
 def test_a_part_without_a_sentence_is_one_line():
-    sentences = Sentences({"llm": {"leg": ["a leg"]}}, {}, category="chair", parts=("leg", "arm"))
+    prompts = PartPrompts({"llm": {"leg": ["a leg"]}}, {}, category="chair", parts=("leg", "arm"))
     with pytest.raises(InputError, match="prompt sets llm have no sentence for part 'arm' of 'chair'"):
-        sentences.of(("llm",))
+        prompts.sentences(("llm",))
 
 
 def test_part_templates_are_filled_and_bad_ones_named():

@@ -11,6 +11,7 @@ import numpy as np
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, read_rows, stored_classes
 from stages.artifacts.types import PointCloudDataset
+from stages.core.errors import InputError
 
 
 def write_points(path: Path, points: PointCloudDataset) -> None:
@@ -46,6 +47,13 @@ class PointsReader:
     def parts(self, split: str, rows: slice = slice(None)) -> np.ndarray:
         """Parts i8 [n, P] of the given rows of `split`, each into the part names of the cloud's class."""
         return read_rows(self._path, group_of(self._path, self._file, split), "parts", rows)
+
+    def require_parts(self) -> tuple[tuple[str, ...], ...]:
+        """Part names [C][K]; InputError where the dataset has no part labels."""
+        if self.part_names is None:
+            expected = "expected a dataset with part labels (params.yaml: select.segmentation)"
+            raise InputError(f"{self._path}: no parts, {expected}")
+        return self.part_names
 
 
 @contextmanager

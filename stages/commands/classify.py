@@ -21,18 +21,18 @@ from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.core.cli import run_command
 from stages.core.errors import InputError
+from stages.core.root import default_root
 from stages.core.text import ensemble
 from stages.datasets.objects import read_object
 from stages.language.prompts.parts import fill_parts, parse_part_templates
 from stages.language.prompts.templates import fill, parse_templates
 from stages.projection.clouds import orient
-from stages.projection.presets import PRESETS, resolve
+from stages.projection.presets import preset_named, resolve
 from stages.projection.rendering import render
 from stages.reporting.colours import part_colours
 from stages.reporting.figures import png, sheet_figure
-from stages.segmentation.evaluation import readings
 from stages.segmentation.inference import coloured_ply, segment_cloud
-from stages.segmentation.protocols import NEUTRAL
+from stages.segmentation.patch_config import PatchConfig
 from stages.zeroshot.classifier import class_logits, rank_classes
 
 TOP = 5
@@ -43,13 +43,14 @@ Shares = list[tuple[str, float]]
 
 def main(**options) -> None:
     """Classify every file, or tell its parts, and print the result, as lines or as JSON."""
-    asked, params = argparse.Namespace(**options), load_params()
+    asked, root = argparse.Namespace(**options), default_root()
+    params = load_params(root)
     names = _names(asked)
     backbone = asked.backbone or ("bundled_parts" if asked.part else "bundled")
     entry = params.backbone_entry(backbone)
     clouds = {file: read_object(file, points=asked.points, seed=0) for file in asked.files}
-    model = load_backbone(backbone, entry, device=choose_device(params.extract.device))
-    found = (_parts if asked.part else _classes)(clouds, names, model, params, asked)
+    model = load_backbone(backbone, entry, device=choose_device(params.extract.device), root=root)
+    found = (_parts if asked.part else _classes)(clouds, names, model, params, asked, root)
     weights = f"{backbone} ({entry.architecture}, {entry.pretrained})"
     print(_json(found, weights, key="parts" if asked.part else "best") if asked.json else _lines(found, weights))
 
@@ -69,13 +70,17 @@ def _names(asked: argparse.Namespace) -> list[str]:
     return names
 
 
-def _classes(clouds: Clouds, labels: list[str], model: ClipModel, params: Params, asked) -> dict[Path, Shares]:
+def _classes(
+    clouds: Clouds, labels: list[str], model: ClipModel, params: Params, asked, root: Path
+) -> dict[Path, Shares]:
     """The best labels of every file with their probabilities."""
     projection = resolve(params.render)
     depth = render([orient(cloud, asked.up) for cloud in clouds.values()], projection)
     features = model.encode_depth(depth, batch_size=params.extract.batch_size)
-    path = Paths().templates(asked.templates)
-    sentences = parse_templates(read_text(path), source=str(path))
+    path = Paths(root).templates(asked.templates)
+    sentences = parse_templates(
+        read_text(path, hint="expected a file of prompts/templates (--templates)"), source=str(path)
+    )
     text = _averages({label: fill(sentences, label) for label in labels}, model, params)
     views = np.full(len(projection.view_names), 1 / len(projection.view_names))
     logits = class_logits(features, text, view_weights=views, logit_scale=model.logit_scale)
@@ -88,7 +93,7 @@ def _classes(clouds: Clouds, labels: list[str], model: ClipModel, params: Params
     }
 
 
-def _parts(clouds: Clouds, parts: list[str], model: ClipModel, params: Params, asked) -> dict[Path, Shares]:
+def _parts(clouds: Clouds, parts: list[str], model: ClipModel, params: Params, asked, root: Path) -> dict[Path, Shares]:
     """The share of every file's points that each part has, by the sentence that `segment` starts from."""
     config, sentence = params.patches, params.segment.neutral if asked.category else "a {part}"
     templates = parse_part_templates(sentence, source="params.yaml: segment.neutral")
@@ -99,9 +104,9 @@ def _parts(clouds: Clouds, parts: list[str], model: ClipModel, params: Params, a
             orient(cloud, asked.up),
             lambda depth: model.encode_patches(depth, batch_size=config.batch_size, resolution=config.resolution),
             text,
-            projection=PRESETS[config.preset],
+            projection=preset_named(config.preset, key="patches.preset"),
             parts=parts,
-            reading=readings(params.segment)[NEUTRAL],
+            config=PatchConfig.from_params(params.segment),
             source=str(file),
         )
         if asked.ply:

@@ -1,39 +1,45 @@
 """Section `detect` of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from stages.config.section import section
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
 
 
 @section
 class Planes:
     """What counts as floor and wall: slabs `thickness` metres thick; a wall covers `wall_area` square metres or more.
 
-    A wall is the best of `hypotheses` random lines of the plan.
+    A wall is the best of `hypotheses` random vertical planes (RANSAC).
     """
 
-    thickness: float
-    wall_area: float
-    hypotheses: int
+    thickness: Positive
+    wall_area: NotNegative
+    hypotheses: Count
 
 
 @section
 class Clusters:
-    """HDBSCAN on one point a `voxel` (metres): clusters of at least `smallest` voxels, `apart` metres from others.
+    """HDBSCAN on one point a `voxel` (metres): its parameters, and the size at which a cluster counts as an object.
 
-    `neighbours` voxels make a place dense; a cluster of `half_sure` voxels is an object with probability 1/2.
+    Sizes are in voxels: a cluster of n voxels has objectness n / (n + `objectness_half_size`).
     """
 
-    voxel: float
-    smallest: int
-    neighbours: int
-    apart: float
-    half_sure: float
+    voxel: Positive
+    min_cluster_size: Annotated[int, Field(ge=2)]
+    min_samples: Count
+    cluster_epsilon: Positive
+    objectness_half_size: Positive
 
 
 @section
-class Switches:
-    """The changes of re-labelling, each on or off; the table has a row for all of `switches` and one without each."""
+class Ablations:
+    """Three steps of classifying boxes that can be left out; true: the step is used."""
 
     no_object_class: bool
     minimum_points: bool
@@ -42,26 +48,27 @@ class Switches:
 
 @section
 class Detect:
-    """Where boxes come from, and how CLIP names what is in them.
+    """Where boxes come from, and how CLIP classifies what lies in them.
 
     `weights` is a ScanNet checkpoint of 3DETR, which adds the proposals `detr3d`; see params.yaml for the rest.
     """
 
     split: Literal["train", "test"]
-    max_scans: int | None
+    max_scans: Count | None
+    preset: str
     proposals: tuple[str, ...]
     weights: str | None
-    network_points: int
+    network_points: Count
     planes: Planes
     clusters: Clusters
-    grow: float
+    box_margin: NotNegative
     without_floor: bool
     templates: str
     no_object: tuple[str, ...]
-    minimum_points: int
-    objectness_weight: float
-    nms_threshold: float
-    switches: Switches
-    batch_size: int
+    minimum_points: Annotated[int, Field(ge=0)]
+    objectness_weight: NotNegative
+    nms_threshold: Annotated[float, Field(ge=0, le=1)]
+    ablations: Ablations
+    batch_size: Count
     device: Literal["auto", "cpu", "cuda", "mps"]
-    seed: int
+    seed: Annotated[int, Field(ge=0)]

@@ -14,7 +14,7 @@ class Patches:
     Of every category all evaluated shapes are taken, and `search_shapes` of each other split, evenly spread.
     """
 
-    preset: Literal["v2_segmentation", "v2_classification", "v1"]
+    preset: str
     resolution: int | None
     search_shapes: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]

@@ -9,11 +9,11 @@ from stages.config.section import section
 
 @section
 class Segment:
-    """How patches become parts of points, and which sentences and view weights say so.
+    """How patch features become parts of points, and which sentences and view weights decide.
 
-    `smooth_window` patches a side are averaged (null: the published 6 of 14, scaled); `refine` takes the mean over
-    `refine_neighbours` points. `neutral` is the sentence that everything starts from; `protocols` by name -> the prompt
-    set they average; `candidates` are the sets that are searched.
+    `smooth_window` is the side in patches of the mean (null: the published 6 of 14, scaled); `refine` averages the
+    logits over `refine_neighbours` points. `neutral` is the sentence that the searches start from; `protocols` maps a
+    name to the prompt set that it averages; `candidates` are the prompt sets that are searched.
     """
 
     mode: Literal["correct", "as_released"]
@@ -26,6 +26,6 @@ class Segment:
     objective: Literal["iou", "accuracy"]
     sweeps: Annotated[int, Field(ge=1)]
     view_search: Literal["none", "coordinate"]
-    keep: Annotated[float, Field(gt=0, le=1)]
+    keep_fraction: Annotated[float, Field(gt=0, le=1)]
     batch_size: Annotated[int, Field(ge=1)]
     device: Literal["auto", "cpu", "cuda", "mps"]

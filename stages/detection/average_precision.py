@@ -1,7 +1,7 @@
 """Average precision of boxes in scans, as 3DETR and VoteNet score ScanNet.
 
 Per class, all predictions over all scans go by falling score. Each takes the true box of its class and scan with the
-largest overlap; it is right where that overlap is above the threshold and the box is not taken yet. Average precision
+largest overlap; it is correct where that overlap is above the threshold and the box is not taken yet. Average precision
 is the area under the precision envelope over recall. A class enters the means that has a prediction or a true box.
 """
 
@@ -32,7 +32,7 @@ class APResult:
 
 @dataclass(frozen=True)
 class Matches:
-    """Every prediction beside the true box that it takes. P predictions and T true boxes over all scans, C classes.
+    """Every prediction with the true box that it is matched to: P predictions, T true boxes of all scans, C classes.
 
     `scores` f8 [P, C], NaN where the prediction says nothing about the class; `overlap` f8 [P, C] with the true box
     `taken` i8 [P, C], 0 where the scan has none of the class; `truths` i8 [C] counts of true boxes.
@@ -60,14 +60,10 @@ def evaluate(
     *,
     classes: int,
     thresholds: Sequence[float] = (0.25, 0.5),
-    eleven_points: bool = False,
 ) -> dict[float, APResult]:
-    """Scores by threshold of `predictions` against `truths`, one of each per scan; see `match` for what they hold.
-
-    `eleven_points` takes the mean of the best precision at recall 0, 0.1 to 1 (VOC 2007) for the area.
-    """
+    """Scores by threshold of `predictions` against `truths`, one of each per scan; see `match` for what they hold."""
     matches = match(predictions, truths, classes=classes)
-    return {threshold: _score(matches, threshold, eleven_points=eleven_points) for threshold in thresholds}
+    return {threshold: _score(matches, threshold) for threshold in thresholds}
 
 
 def match(predictions: Sequence[Prediction], truths: Sequence[Truth], *, classes: int) -> Matches:
@@ -94,14 +90,14 @@ def match(predictions: Sequence[Prediction], truths: Sequence[Truth], *, classes
     return Matches(np.concatenate(scores), np.concatenate(overlap), np.concatenate(taken), counts)
 
 
-def _score(matches: Matches, threshold: float, *, eleven_points: bool) -> APResult:
+def _score(matches: Matches, threshold: float) -> APResult:
     """Scores at one threshold; without any prediction or true box the means are 0."""
     classes = len(matches.truths)
     ap, recall = np.full(classes, np.nan), np.full(classes, np.nan)
     for label in range(classes):
         recalls, precisions = matches.curve(label, threshold=threshold)
         if len(recalls) or matches.truths[label]:
-            ap[label] = (_eleven_points if eleven_points else _area)(recalls, precisions)
+            ap[label] = _area(recalls, precisions)
             recall[label] = recalls[-1] if len(recalls) else 0
     some = ~np.isnan(ap)
     return APResult(ap, recall, *(float(values[some].mean()) if some.any() else 0.0 for values in (ap, recall)))
@@ -112,10 +108,6 @@ def _area(recall: np.ndarray, precision: np.ndarray) -> float:
     envelope = np.maximum.accumulate(np.append(precision, 0.0)[::-1])[::-1]
     steps = np.diff(recall, prepend=0.0, append=1.0)
     return float(np.sum(steps[steps > 0] * envelope[steps > 0]))
-
-
-def _eleven_points(recall: np.ndarray, precision: np.ndarray) -> float:
-    return float(sum(precision[recall >= level].max(initial=0) / 11 for level in np.arange(0.0, 1.1, 0.1)))
 
 
 def _entries(says: np.ndarray, score: np.ndarray, *, classes: int, source: str) -> np.ndarray:

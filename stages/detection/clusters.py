@@ -1,4 +1,4 @@
-"""Proposals without a network: what stands apart once floor and walls are taken away.
+"""Proposals without a network: clusters of the points that remain once floor and walls are removed.
 
 z points up, lengths are metres.
 """
@@ -9,7 +9,7 @@ from sklearn.cluster import HDBSCAN
 from stages.config.detect import Clusters, Planes
 from stages.detection.planes import floor_height, on_walls, one_per_voxel
 
-STANDS_WITHIN = 0.3  # a cluster whose lowest point is this near the floor stands on it
+STANDS_WITHIN = 0.3  # a cluster whose lowest point is at most so far above the floor stands on it
 
 
 def cluster_boxes(
@@ -18,22 +18,22 @@ def cluster_boxes(
     """Boxes f4 [Q, 6] (centre, size) around clusters of `points` [M, 3], and their objectness f4 [Q].
 
     HDBSCAN (Campello et al. 2013) on one point a voxel, so that distance from the scanner does not decide, its tree cut
-    at `clusters.apart` metres. A cluster of `clusters.half_sure` voxels has objectness 1/2, larger ones more. One that
-    ends near the floor is taken down to it: its feet went with the floor.
+    at `cluster_epsilon` metres. A cluster of n voxels has objectness n / (n + `objectness_half_size`). One that ends
+    near the floor is extended down to it, because its lowest points were removed with the floor.
     """
     floor = floor_height(points, thickness=planes.thickness)
     standing = points[points[:, 2] > floor + planes.thickness / 2]
     if len(standing):
         standing = standing[~on_walls(standing, planes, rng)]
     thinned = one_per_voxel(standing, clusters.voxel)
-    if len(thinned) < clusters.smallest:
+    if len(thinned) < clusters.min_cluster_size:
         return np.empty((0, 6), np.float32), np.empty(0, np.float32)
-    tree = HDBSCAN(min_cluster_size=clusters.smallest, min_samples=clusters.neighbours, copy=True).fit(thinned)
-    labels = tree.dbscan_clustering(clusters.apart, clusters.smallest)
+    tree = HDBSCAN(min_cluster_size=clusters.min_cluster_size, min_samples=clusters.min_samples, copy=True).fit(thinned)
+    labels = tree.dbscan_clustering(clusters.cluster_epsilon, clusters.min_cluster_size)
     groups = [thinned[labels == label] for label in range(labels.max() + 1)]
     boxes = np.array([_box(group, floor) for group in groups], np.float32).reshape(-1, 6)
     counts = np.array([len(group) for group in groups], np.float32)
-    return boxes, counts / (counts + clusters.half_sure)
+    return boxes, counts / (counts + clusters.objectness_half_size)
 
 
 def _box(points: np.ndarray, floor: float) -> np.ndarray:

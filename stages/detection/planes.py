@@ -1,4 +1,4 @@
-"""Floor and walls of a scan: the points that lie on large planes, found without any network.
+"""Floor and walls of a scan: the points that lie on large planes, found without a network.
 
 The scan's z points up. Lengths are metres.
 """
@@ -28,8 +28,9 @@ def above_floor(points: np.ndarray, *, thickness: float) -> np.ndarray:
 def on_walls(points: np.ndarray, planes: Planes, rng: np.random.Generator) -> np.ndarray:
     """Which of `points` [M, 3] lie on a vertical plane of at least `planes.wall_area` square metres, bool [M].
 
-    RANSAC in the plan, on one point a cell so that a near and dense object is no wall: the best of `planes.hypotheses`
-    lines is a wall when its plane covers that area; its points are taken away and the search goes on until none does.
+    RANSAC seen from above, on one point a cell so that a dense object near the scanner is no wall: the best of
+    `planes.hypotheses` random lines is a wall when its plane covers that area; its points are removed, and the search
+    repeats until no plane does.
     """
     walls, rest = np.zeros(len(points), bool), one_per_voxel(points, CELL)
     while len(rest) > 1:
@@ -48,14 +49,14 @@ def one_per_voxel(points: np.ndarray, side: float) -> np.ndarray:
     return points[first]
 
 
-def _best_line(plan: np.ndarray, planes: Planes, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Unit normal [2] and offset of the line, through two of `plan` [M, 2], that has most of them near."""
-    start, end = plan[rng.integers(len(plan), size=(2, planes.hypotheses))]
+def _best_line(points: np.ndarray, planes: Planes, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Unit normal [2] and offset of the line, through two of `points` [M, 2], that has most of them near it."""
+    start, end = points[rng.integers(len(points), size=(2, planes.hypotheses))]
     along = end - start
     normals = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.linalg.norm(along, axis=1), 1e-9)[:, None]
     offsets = (normals * start).sum(axis=1)
-    # a pair of equal points has no direction: it counts nothing
-    near = (np.abs(plan @ normals.T - offsets) < planes.thickness / 2) & normals.any(axis=1)
+    # two equal points have no direction: that line has no point near it
+    near = (np.abs(points @ normals.T - offsets) < planes.thickness / 2) & normals.any(axis=1)
     best = np.argmax(near.sum(axis=0))
     return normals[best], float(offsets[best])
 

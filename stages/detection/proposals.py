@@ -1,4 +1,4 @@
-"""Where the boxes of a scan come from, by name."""
+"""Where the boxes of a scan come from: the kinds of proposals by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,27 +11,27 @@ from stages.artifacts.types import Scene
 from stages.config.detect import Detect
 from stages.core.errors import InputError
 from stages.detection.clusters import cluster_boxes
-from stages.detection.detr3d import load_detr3d
+from stages.detection.detr3d.model import load_detr3d
 
 
-class Proposed(NamedTuple):
+class Proposals(NamedTuple):
     """Boxes of one scan: f4 [Q, 6] as centre and size in metres, and the objectness f4 [Q] in 0..1 of each."""
 
     boxes: np.ndarray
     objectness: np.ndarray
 
 
-Propose = Callable[[Scene, np.random.Generator], Proposed]
+Propose = Callable[[Scene, np.random.Generator], Proposals]
 
 
 def ground_truth(detect: Detect, device: torch.device) -> Propose:
-    """The true boxes, an upper bound: it shows what naming costs when every box is right."""
-    return lambda scene, rng: Proposed(scene.boxes, np.ones(len(scene.boxes), np.float32))
+    """The true boxes, an upper bound: what classification reaches when every box is right."""
+    return lambda scene, rng: Proposals(scene.boxes, np.ones(len(scene.boxes), np.float32))
 
 
 def clusters(detect: Detect, device: torch.device) -> Propose:
     """Clusters of what is neither floor nor wall: no network and no label."""
-    return lambda scene, rng: Proposed(
+    return lambda scene, rng: Proposals(
         *cluster_boxes(scene.points, planes=detect.planes, clusters=detect.clusters, rng=rng)
     )
 
@@ -42,16 +42,17 @@ def detr3d(detect: Detect, device: torch.device) -> Propose:
         raise InputError("params.yaml: detect.weights: the proposals detr3d need a path to 3DETR's ScanNet weights")
     network = load_detr3d(Path(detect.weights), device=device)
 
-    def propose(scene: Scene, rng: np.random.Generator) -> Proposed:
+    def propose(scene: Scene, rng: np.random.Generator) -> Proposals:
         few = len(scene.points) < detect.network_points
         drawn = scene.points[rng.choice(len(scene.points), detect.network_points, replace=few)]
         found = network(drawn[None])
-        return Proposed(found.boxes[0], found.objectness[0])
+        return Proposals(found.boxes[0], found.objectness[0])
 
     return propose
 
 
-# Proposals are added by one more entry: settings and device in, a function of a scan and a generator out.
+# Proposals are added by one more entry: a function of section `detect` and the device, called once, which loads what
+# the kind needs and returns a function of a scan and a random generator, called for every scan.
 PROPOSALS: dict[str, Callable[[Detect, torch.device], Propose]] = {
     "ground_truth": ground_truth,
     "clusters": clusters,
@@ -60,7 +61,7 @@ PROPOSALS: dict[str, Callable[[Detect, torch.device], Propose]] = {
 
 
 def proposers(detect: Detect, device: torch.device) -> dict[str, Propose]:
-    """The sources of boxes that `detect.proposals` names, and detr3d where `detect.weights` names a checkpoint.
+    """The kinds that `detect.proposals` names, and detr3d where `detect.weights` names a checkpoint.
 
     InputError when one is unknown or cannot be loaded.
     """

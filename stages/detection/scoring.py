@@ -1,17 +1,22 @@
-"""What the boxes of all scans score: one row for the switches as they are set, one without each that is on."""
+"""Scores of the boxes of all scans: one row for the method as set, one without each of its ablations."""
 
 from collections.abc import Sequence
 
 from stages.config.detect import Detect
 from stages.detection.average_precision import APResult, Truth, evaluate
-from stages.detection.relabel import Named, detections, switch_rows
+from stages.detection.box_classifier import ClassifiedBoxes
+from stages.detection.detections import ablation_rows, detections
 
 
-def score_rows(named: Sequence[Named], truths: Sequence[Truth], *, classes: Sequence[str], detect: Detect) -> dict:
-    """Figures in percent of each row of switches: mAP and AR at overlaps 0.25 and 0.5, and AP of every class."""
+def score_rows(
+    classified: Sequence[ClassifiedBoxes], truths: Sequence[Truth], *, classes: Sequence[str], detect: Detect
+) -> dict:
+    """Figures in percent of each ablation row: mAP and AR at overlaps 0.25 and 0.5, and AP of every class."""
     rows = {}
-    for row, switches in switch_rows(detect.switches).items():
-        predictions = [detections(one, classes=len(classes), switches=switches, detect=detect) for one in named]
+    for row, ablations in ablation_rows(detect.ablations).items():
+        predictions = [
+            detections(boxes, classes=len(classes), ablations=ablations, detect=detect) for boxes in classified
+        ]
         rows[row] = _figures(evaluate(predictions, truths, classes=len(classes)), classes)
     return rows
 

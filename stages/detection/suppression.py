@@ -1,4 +1,4 @@
-"""Which proposals stay: those with points inside, of overlapping ones the best, those that are likely objects.
+"""Which proposals are kept: those with points inside, the best of overlapping ones, those that are likely objects.
 
 K proposals of one scan. Boxes are (centre, size) in metres, up axis z.
 """
@@ -26,10 +26,11 @@ def nms_3d(
 ) -> np.ndarray:
     """Places i8 in boxes [K, 6] that non-maximum suppression keeps, best score first.
 
-    The box of best score among those left is picked, and of the others those are dropped that share more than
-    `threshold` with it: of the union, or of the volume of the box to drop (`share`). With `classes` [K] only boxes of
-    one class suppress each other. `ground` compares the outlines seen from above in place of the volumes. Of equal
-    scores the later box is picked first. InputError for a box of negative size, or not one score and class a box.
+    The box of best score among those left is picked, and the others are dropped whose overlap with it is above
+    `threshold`: as a share of the union, or of the volume of the box to drop (`share`). With `classes` [K] only boxes
+    of one class suppress each other. `ground` compares the outlines seen from above instead of the volumes. Of equal
+    scores the later box is picked first. InputError for a box of negative size, or not one score and
+    class for each box.
     """
     boxes = check_boxes(boxes, source="suppression").copy()
     if any(values is not None and np.shape(values) != (len(boxes),) for values in (scores, classes)):

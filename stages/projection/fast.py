@@ -52,6 +52,7 @@ class Quantised(NamedTuple):
     surface: np.ndarray  # f4 [L]
     pixels: np.ndarray  # i8 [L, 2]
     visible: np.ndarray  # bool [L]
+    visible_transposed: np.ndarray  # bool [L], with the row and the column of `pixels` exchanged
 
 
 @functools.cache
@@ -167,14 +168,24 @@ def look_up(cells, stored, plan, grid, largest, depth_map, quantised, place):
         x, y, z = cells[0, p], cells[1, p], min(max(cells[2, p], 1), plan.lookup_depth)
         row, column = (y, x) if plan.transposed else (x, y)
         row, column = min(max(row + plan.shift, 0), last), min(max(column + plan.shift, 0), last)
-        near = stored[p] if plan.sparse else voxels.value_at(grid, plan.layout, z, row, column) / largest
-        surface = np.float32(1) - near
-        shown = depth_map[row, column] if plan.white_background else np.float32(1) - depth_map[row, column]
+        surface, visible = surface_at(stored[p], z, row, column, plan, grid, largest, depth_map)
         quantised.cells[place + p, 0], quantised.cells[place + p, 1], quantised.cells[place + p, 2] = cells[:, p]
         quantised.stored[place + p] = stored[p]
         quantised.surface[place + p] = surface
         quantised.pixels[place + p, 0], quantised.pixels[place + p, 1] = row, column
-        quantised.visible[place + p] = abs(shown - surface) < plan.visible_within
+        quantised.visible[place + p] = visible
+        quantised.visible_transposed[place + p] = surface_at(stored[p], z, column, row, plan, grid, largest, depth_map)[
+            1
+        ]
+
+
+@njit(nogil=True)
+def surface_at(stored, z, row, column, plan, grid, largest, depth_map):
+    """Depth f4 0..1 at a point's voxel when it lies at (row, column), and whether the map shows that depth there."""
+    near = stored if plan.sparse else voxels.value_at(grid, plan.layout, z, row, column) / largest
+    surface = np.float32(1) - near
+    shown = depth_map[row, column] if plan.white_background else np.float32(1) - depth_map[row, column]
+    return surface, abs(shown - surface) < plan.visible_within
 
 
 def _entry(sources: str):
@@ -212,6 +223,7 @@ def room(count: int) -> Quantised:
         surface=np.empty(count, np.float32),
         pixels=np.empty((count, 2), np.int64),
         visible=np.empty(count, np.bool_),
+        visible_transposed=np.empty(count, np.bool_),
     )
 
 

@@ -148,6 +148,11 @@ def resolve(settings: Render) -> Projection:
     return projection
 
 
+def preset_named(name: str, *, key: str) -> Projection:
+    """The preset `name`; InputError naming the `key` of params.yaml that says so where there is none."""
+    return _choice(key, name, PRESETS)
+
+
 def check(projection: Projection) -> None:
     """Stop with an InputError that names the params.yaml key of the first value out of its range."""
     _choice("render.view_set", projection.view_set, VIEW_SETS)

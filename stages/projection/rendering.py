@@ -62,14 +62,18 @@ def project(
     """
     flat, offsets = lay_out(points, source=source, first_sample=first_sample)
     depth, quantised = fast.run(flat, offsets, projection, threads=threads, per_point=True)
-    pixels, visible = quantised.pixels, quantised.visible
-    if projection.crop:
-        size = projection.map_size
-        pixels = maps.crop_pixels(pixels, crop=projection.crop, size=size)
-        visible = visible & maps.inside(pixels, size)
-        pixels = pixels.clip(0, size - 1)
-    per_point = (quantised.cells, quantised.stored, quantised.surface, pixels, visible)
+    pixels, inside = pixels_in_map(quantised.pixels, projection)
+    per_point = (quantised.cells, quantised.stored, quantised.surface, pixels, quantised.visible & inside)
     return Projected(depth, *(_by_cloud(values, offsets, projection.views) for values in per_point))
+
+
+def pixels_in_map(pixels: np.ndarray, projection: Projection) -> tuple[np.ndarray, np.ndarray | bool]:
+    """Pixels [..., 2] of the uncropped map moved into the cropped one, clipped to it, and whether they lie inside."""
+    if not projection.crop:
+        return pixels, True
+    size = projection.map_size
+    pixels = maps.crop_pixels(pixels, crop=projection.crop, size=size)
+    return pixels.clip(0, size - 1), maps.inside(pixels, size)
 
 
 def _by_cloud(values: np.ndarray, offsets: np.ndarray, views: int) -> np.ndarray | list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Detection table: every kind of proposals with every row of switches beside the published figures."""
+"""Detection table: every kind of proposals with every ablation beside the published figures."""
 
 from stages.reporting.classification import Runs, comparison_table
 from stages.reporting.comparison import Beside, Cited, beside
@@ -6,7 +6,7 @@ from stages.reporting.page import Picture, Section
 from stages.reporting.published import Published
 
 COLUMNS = ("mAP@25", "mAP@50")
-AS_SET = "as_set"
+FULL = "full"
 UPPER_BOUND = "ground_truth reads the true boxes: an upper bound of what naming them can reach, not a result."
 SUPERVISED = (
     "detr3d's boxes are supervised on the same classes: zero-shot classification of supervised boxes. "
@@ -19,7 +19,7 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
     table = comparison_table(
         "detection",
         "Detection, %",
-        ("dataset", "backbone", "proposals", "switches"),
+        ("dataset", "backbone", "proposals", "ablation"),
         COLUMNS,
         detection_rows(runs, published),
         alone=("AR@25", "AR@50"),
@@ -30,9 +30,9 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
 
 
 def detection_rows(runs: Runs, published: Published) -> list[Beside]:
-    """Average precision and recall by (dataset, backbone, proposals, switches)."""
+    """Average precision and recall by (dataset, backbone, proposals, ablation)."""
     ours = {
-        (*key, kind, switches): {
+        (*key, kind, ablation): {
             "mAP@25": one["map25"],
             "mAP@50": one["map50"],
             "AR@25": one["ar25"],
@@ -41,7 +41,7 @@ def detection_rows(runs: Runs, published: Published) -> list[Beside]:
         for key, metrics in runs.items()
         for kind, rows in metrics.items()
         if isinstance(rows, dict)
-        for switches, one in rows.items()
+        for ablation, one in rows.items()
     }
     cited = [
         Cited(_key(one.method), {"mAP@25": one.map25, "mAP@50": one.map50}, one.source) for one in published.detection
@@ -51,4 +51,4 @@ def detection_rows(runs: Runs, published: Published) -> list[Beside]:
 
 def _key(method: str) -> tuple[str, ...]:
     """PointCLIP V2's published row is what our detr3d proposals with vit_b16 repeat; the others are peers."""
-    return ("scannet", "vit_b16", "detr3d", AS_SET) if method == "PointCLIP V2" else ("scannet", method, "", "")
+    return ("scannet", "vit_b16", "detr3d", FULL) if method == "PointCLIP V2" else ("scannet", method, "", "")

@@ -1,8 +1,8 @@
-"""From patches to points: what the views say about the patches of a shape, given to the points that they see.
+"""Back-projection: the values of a shape's patches in all views, given to the points that the views see.
 
-V views, G x G patches of a view, P points, C channels (a part's logit, or the width of a feature), R pixels a side of
-the map that points are looked up in, n points that are averaged. Everything here is linear in the patches' values, so
-that values of the points follow from features and from logits alike (PointCLIP V2, section 3.3).
+V views, G x G patches of a view, P points, C channels (logits of parts, or the width of a feature), R pixels a side of
+the map that points are looked up in. Everything here is linear in the patches' values, so it applies to features and
+to logits alike (PointCLIP V2, section 3.3).
 """
 
 import numpy as np
@@ -55,25 +55,18 @@ def back_project(
 
 def back_project_views(smoothed: np.ndarray, *, pixels: np.ndarray, visible: np.ndarray, map_size: int) -> np.ndarray:
     """As `back_project`, each view by itself: f4 [V, P, C], 0 where a view does not see the point."""
-    one = np.ones(1)
-    return np.stack(
-        [
-            back_project(
-                smoothed[v : v + 1],
-                pixels=pixels[v : v + 1],
-                visible=visible[v : v + 1],
-                view_weights=one,
-                map_size=map_size,
-            )
-            for v in range(len(smoothed))
-        ]
-    )
+    by_view = []
+    for v in range(len(smoothed)):
+        view = slice(v, v + 1)
+        where = {"pixels": pixels[view], "visible": visible[view], "map_size": map_size}
+        by_view.append(back_project(smoothed[view], view_weights=np.ones(1), **where))
+    return np.stack(by_view)
 
 
 def nearest_seen(points: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Per point i8 [P] the nearest of `points` [P, 3] that a view sees: itself where one does, `visible` [V, P].
+    """Per point i8 [P] the nearest of `points` [P, 3] that a view sees by `visible` [V, P]: itself where one sees it.
 
-    Where no point is seen at all, every point is its own.
+    Where no point is seen at all, every point is its own nearest.
     """
     seen, source = visible.any(axis=0), np.arange(len(points))
     if seen.any() and not seen.all():

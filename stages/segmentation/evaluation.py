@@ -1,71 +1,64 @@
 """What the protocols score on the evaluated shapes, category by category, and the figures over all of them."""
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from stages.config.segment import Segment
-from stages.segmentation.protocols import NEUTRAL, Choice, Sentences, protocols
+from stages.core.errors import InputError
+from stages.segmentation.part_prompts import PartPrompts
+from stages.segmentation.patch_config import PatchConfig, variants
+from stages.segmentation.protocols import NEUTRAL, ProtocolInputs, protocols
 from stages.segmentation.scores import Scores, percent, score, summarise
-from stages.segmentation.shapes import Reading, Shapes
+from stages.segmentation.shapes import Shapes
 
 BASELINES = ("chance", "largest_part")
-ShapesUnder = Callable[[str, Reading], Shapes | None]
+ShapesOf = Callable[[str, PatchConfig], Shapes | None]
 
 
-class Segmented(NamedTuple):
-    """One category under all methods: predicted parts [N, P], what the protocols chose, their seconds; the labels."""
+class CategoryResult(NamedTuple):
+    """One category under all methods: predicted parts [N, P], what the protocols chose, and the labels."""
 
     predicted: dict[str, np.ndarray]
     chosen: dict[str, dict]
-    seconds: dict[str, float]
     truth: np.ndarray
     parts: tuple[str, ...]
     unseen: float
 
 
-def readings(config: Segment) -> dict[str, Reading]:
-    """The reading of all protocols, first, and those that show by the neutral sentence what one switch changes."""
-    base = Reading(config.mode, config.smooth_window, config.refine_neighbours if config.refine else 0)
-    other = "as_released" if config.mode == "correct" else "correct"
-    refined = replace(base, refine=0 if config.refine else config.refine_neighbours)
-    return {
-        NEUTRAL: base,
-        f"{NEUTRAL}_{other}": replace(base, mode=other),
-        f"{NEUTRAL}_{'unrefined' if config.refine else 'refined'}": refined,
-    }
+def segment_category(
+    shapes_of: ShapesOf, prompts: PartPrompts, config: Segment, *, logit_scale: float
+) -> CategoryResult:
+    """All methods on one category; `shapes_of` gives the shapes of a split under a PatchConfig, None without any.
 
-
-def segment(shapes: ShapesUnder, sentences: Sentences, config: Segment, *, logit_scale: float) -> Segmented:
-    """All methods on one category; `shapes` gives those of a split under a reading, None where there are none.
-
-    Besides the protocols and the neutral sentence under other readings there are two baselines: parts at random, and
-    the part that most evaluated points have, for all of them.
+    Besides the protocols there are the neutral sentence under other PatchConfigs and two baselines: parts at random,
+    and the most frequent part of the evaluated points for all of them.
     """
-    base, *variants = readings(config).items()
-    test, train, val = (shapes(split, base[1]) for split in ("test", "train", "val"))
-    predicted, chosen, seconds = {}, {}, {}
-    run = protocols(test, train, val, sentences, config, logit_scale=logit_scale)
-    choices: dict[str, Choice] = {}
-    for name, protocol in run.items():
-        begun = time.perf_counter()
-        choices[name] = protocol()
-        seconds[name] = time.perf_counter() - begun
-        predicted[name] = test.predict(choices[name].text, view_weights=choices[name].view_weights)
-        chosen[name] = choices[name].document
-    neutral = choices[NEUTRAL]
-    for name, reading in variants:
-        predicted[name] = shapes("test", reading).predict(neutral.text, view_weights=neutral.view_weights)
+    variants_by_name = {f"{NEUTRAL}_{name}": variant for name, variant in variants(config).items()}
+    by_name = protocols(config)
+    _check_names(config, reserved=(*variants_by_name, *BASELINES))
+    test, train, val = (shapes_of(split, PatchConfig.from_params(config)) for split in ("test", "train", "val"))
+    inputs = ProtocolInputs(test, train, val, prompts, config, logit_scale)
+    results = {name: protocol(inputs) for name, protocol in by_name.items()}
+    predicted = {name: test.predict(result.text, view_weights=result.view_weights) for name, result in results.items()}
+    neutral = results[NEUTRAL]
+    for name, variant in variants_by_name.items():
+        predicted[name] = shapes_of("test", variant).predict(neutral.text, view_weights=neutral.view_weights)
     predicted["chance"] = np.random.default_rng(0).integers(0, len(test.parts), test.truth.shape)
     predicted["largest_part"] = np.full_like(test.truth, np.bincount(test.truth.ravel()).argmax())
-    return Segmented(predicted, chosen, seconds, test.truth, test.parts, test.unseen)
+    chosen = {name: result.document for name, result in results.items()}
+    return CategoryResult(predicted, chosen, test.truth, test.parts, test.unseen)
+
+
+def _check_names(config: Segment, *, reserved: tuple[str, ...]) -> None:
+    for name in config.protocols:
+        if name in reserved:
+            raise InputError(f"params.yaml: segment.protocols.{name}: expected another name than {', '.join(reserved)}")
 
 
 def whole_split(
-    by_category: dict[str, Segmented], labels: np.ndarray, *, classes: tuple[str, ...]
+    by_category: dict[str, CategoryResult], labels: np.ndarray, *, classes: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """Per method the parts u1 [N, P] of all shapes of a split, whose categories are `labels` [N] into `classes`."""
     first = next(iter(by_category.values()))
@@ -76,10 +69,10 @@ def whole_split(
     return whole
 
 
-def judge(by_category: dict[str, Segmented], *, mode: str) -> dict:
+def evaluate(by_category: dict[str, CategoryResult], *, mode: str) -> dict:
     """Figures in percent of every method: means over shapes (instance) and categories (class), and of each category.
 
-    `leakage` is what the oracle's instance mIoU has over the honest search's.
+    `leakage` is the instance mIoU of `search_test` less that of `search_train`.
     """
     methods = next(iter(by_category.values())).predicted
     scores = {

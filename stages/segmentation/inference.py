@@ -1,4 +1,4 @@
-"""The parts of one's own cloud, which has no labels, and the cloud coloured by them."""
+"""The parts of a user's own cloud, which has no labels, and the cloud coloured by them."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,8 +7,9 @@ import trimesh
 
 from stages.artifacts.types import Clouds, PatchFeatures
 from stages.projection.presets import Projection
-from stages.segmentation.shapes import Reading, Shapes
-from stages.segmentation.views import look_at
+from stages.projection.visibility import render_with_visibility
+from stages.segmentation.patch_config import PatchConfig
+from stages.segmentation.shapes import Shapes
 
 
 def segment_cloud(
@@ -18,17 +19,25 @@ def segment_cloud(
     *,
     projection: Projection,
     parts: Sequence[str],
-    reading: Reading,
+    config: PatchConfig,
     source: str,
 ) -> np.ndarray:
-    """Parts i8 [P] of a cloud [P, 3], y up: the largest cosine with `text` [K, D], all views alike.
+    """Parts i8 [P] of a cloud [P, 3], y up: the largest cosine with `text` [K, D], with equal view weights.
 
     `encode` makes patch features [1, V, G * G, D] of depth maps [1, V, R, R]; InputError names `source`.
     """
-    seen = look_at(points[None], projection, source=source)
-    patches = PatchFeatures(np.zeros(1, np.int64), encode(seen.depth), *seen[1:], projection.map_size, logit_scale=1.0)
+    views = render_with_visibility(points[None], projection, source=source)
+    patches = PatchFeatures(
+        rows=np.zeros(1, np.int64),
+        features=encode(views.depth),
+        pixels=views.pixels,
+        visible=views.visible,
+        visible_released=views.visible_released,
+        map_size=projection.map_size,
+        logit_scale=1.0,
+    )
     unlabelled = Clouds(points[None], np.zeros(1, np.int64), np.zeros((1, len(points)), np.int64))
-    shapes = Shapes.of(patches, unlabelled, parts=tuple(parts), reading=reading)
+    shapes = Shapes.from_patches(patches, unlabelled, parts=tuple(parts), config=config)
     return shapes.predict(text, view_weights=np.ones(shapes.views, np.float32))[0]
 
 

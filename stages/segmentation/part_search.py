@@ -1,9 +1,9 @@
 """Greedy search of a sentence a part, and of view weights, on the shapes of one category.
 
 N shapes, P points, V views, D embedding, K parts, M candidates of one part.
-While one part is searched the logits of the others stand still: a point gets that part where a candidate's logit
-reaches the best of the others, and the best of the others where not. So what a candidate does to a shape's scores is
-told by how many points it takes of every (true part, best other part), and one product counts all candidates.
+While one part is searched the logits of the others do not change: a point gets that part where a candidate's logit
+reaches the best of the others, and the best of the others where not. So a shape's scores follow from how many points a
+candidate takes of every pair (true part, best other part), and one matrix product counts them for all candidates.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from stages.segmentation.scores import score
 from stages.segmentation.shapes import Shapes
 
 Objective = Literal["iou", "accuracy"]
-MEMORY = 2 * 2**30  # bytes of point features that are kept; beyond it they are worked out again
-MARGIN = 1e-9  # an objective is better by more than this
+MEMORY = 2 * 2**30  # bytes of point features that are cached; beyond it they are computed again
+MARGIN = 1e-9  # an objective must rise by more than this to count as better
 
 
 @dataclass(frozen=True)
-class PartChoice:
+class PartSearchResult:
     """What the search ends with.
 
     choice i8 [K]: candidate within its part, -1 the initial sentence; text f4 [K, D] of unit norm; the objective 0..1
@@ -48,7 +48,7 @@ def search_parts(
     sweeps: int = 1,
     objective: Objective = "iou",
     memory: int = MEMORY,
-) -> PartChoice:
+) -> PartSearchResult:
     """A sentence for each part, taken where the objective over all shapes gets strictly better (PointCLIP V2).
 
     It starts from `initial` [K, D] of any norm and goes `sweeps` times through the parts and their candidates in order;
@@ -60,7 +60,7 @@ def search_parts(
         found = f"{len(text)} initial sentences, candidates of {candidates.classes} parts"
         raise InputError(f"part search: {found}, expected {len(shapes.parts)} of each")
     weights = check_view_weights(view_weights, views=shapes.views)
-    features = _kept(lambda n: shapes.point_features(n, view_weights=weights), memory)
+    features = _cached(lambda n: shapes.point_features(n, view_weights=weights), memory)
     choice = np.full(len(text), -1)
     logits = np.stack([features(n) @ text.T for n in range(len(shapes))])
     start = value = mean_score(logits.argmax(axis=-1), shapes, objective=objective)
@@ -73,7 +73,7 @@ def search_parts(
                 value, choice[part], text[part] = float(values[best]), best, sentences[best]
                 for n in range(len(shapes)):
                     logits[n, :, part] = features(n) @ text[part]
-    return PartChoice(choice, text, start, value, sweeps * len(candidates.rows))
+    return PartSearchResult(choice, text, start, value, sweeps * len(candidates.rows))
 
 
 def search_view_weights(
@@ -87,8 +87,8 @@ def search_view_weights(
 ) -> tuple[np.ndarray, float]:
     """View weights f4 [V] and the objective: one view after another takes the best of (1 to `levels`) / `levels`.
 
-    It begins at `start` [V] and moves where that is strictly better, until a round moves nothing. No weight is 0, so
-    that a point keeps the views that see it.
+    It begins at `start` [V] and changes a weight where that is strictly better, until a round changes nothing. No
+    weight becomes 0, so that a point keeps the views that see it.
     """
     weights = check_view_weights(start, views=shapes.views).copy()
     by_view = shapes.view_logits(text)
@@ -96,9 +96,9 @@ def search_view_weights(
     value = mean_score(total.argmax(axis=-1), shapes, objective=objective)
     for _ in range(rounds):
         before = value
-        for view, own in enumerate(by_view):
+        for view, logits in enumerate(by_view):
             for level in np.arange(1, levels + 1, dtype=np.float32) / np.float32(levels):
-                moved = total + (level - weights[view]) * own
+                moved = total + (level - weights[view]) * logits
                 reached = mean_score(moved.argmax(axis=-1), shapes, objective=objective)
                 if reached > value + MARGIN:
                     weights[view], total, value = level, moved, reached
@@ -120,7 +120,7 @@ def _evaluate(
     part: int,
     objective: Objective,
 ) -> np.ndarray:
-    """The objective f8 [M] with each of `sentences` [M, D] in the place of `part`."""
+    """The objective f8 [M] with each of `sentences` [M, D] as the text of `part`."""
     parts = len(shapes.parts)
     others = logits.copy()
     others[..., part] = -np.inf
@@ -162,14 +162,14 @@ def _count_taken(scores, low, cell, cells):
     return counts
 
 
-def _kept(work: Callable[[int], np.ndarray], memory: int) -> Callable[[int], np.ndarray]:
-    """`work`, whose results are kept as long as all of them, equally large, take at most `memory` bytes."""
-    kept: dict[int, np.ndarray] = {}
+def _cached(compute: Callable[[int], np.ndarray], memory: int) -> Callable[[int], np.ndarray]:
+    """`compute` with a cache of its results, equally large, as long as all of them take at most `memory` bytes."""
+    cache: dict[int, np.ndarray] = {}
 
-    def remembered(n: int) -> np.ndarray:
-        result = kept[n] if n in kept else work(n)
-        if (len(kept) + 1) * result.nbytes <= memory:
-            kept[n] = result
+    def cached(n: int) -> np.ndarray:
+        result = cache[n] if n in cache else compute(n)
+        if (len(cache) + 1) * result.nbytes <= memory:
+            cache[n] = result
         return result
 
-    return remembered
+    return cached

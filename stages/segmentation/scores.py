@@ -1,4 +1,4 @@
-"""How right labels of points are: accuracy, IoU of a shape's parts, and their means by instance and by category.
+"""Scores of predicted parts of points: accuracy, IoU of a shape's parts, and their means by instance and by category.
 
 N shapes, P points, K parts of one category.
 """

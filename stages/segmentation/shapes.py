@@ -1,10 +1,9 @@
 """The shapes of one category with all that follows from their patches: values of points, logits, predicted parts.
 
-N shapes, P points, V views, G x G patches of a view, D embedding, K parts, n points that are averaged.
+N shapes, P points, V views, G x G patches of a view, D embedding, K parts, n points whose values are averaged.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -20,28 +19,12 @@ from stages.segmentation.back_projection import (
     released_layout,
     smooth_patches,
 )
-
-Mode = Literal["correct", "as_released"]
-PUBLISHED_WINDOW, PUBLISHED_GRID = 6, 14
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How patches are read: right or as released, the mean's `window` in patches, `refine` neighbours (0: none)."""
-
-    mode: Mode = "correct"
-    window: int | None = None
-    refine: int = 0
-
-    def window_of(self, grid: int) -> int:
-        """PatchFeatures a side of the mean: `window`, or the published 6 of 14 scaled to a grid of `grid`."""
-        return self.window or max(1, round(PUBLISHED_WINDOW * grid / PUBLISHED_GRID))
+from stages.segmentation.patch_config import PatchConfig
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """Shapes of one category under one reading.
+    """Shapes of one category under one PatchConfig.
 
     features f2 or f4 [N, V, G * G, D]; pixels [N, V, P, 2] (row, column) of a map of `map_size`; visible bool
     [N, V, P]; sources i8 [N, P, n] the points whose values a point takes the mean of; truth i8 [N, P].
@@ -54,14 +37,16 @@ class Shapes:
     truth: np.ndarray
     parts: tuple[str, ...]
     map_size: int
-    reading: Reading
+    config: PatchConfig
 
     @classmethod
-    def of(cls, patches: PatchFeatures, clouds: Clouds, *, parts: tuple[str, ...], reading: Reading) -> "Shapes":
+    def from_patches(
+        cls, patches: PatchFeatures, clouds: Clouds, *, parts: tuple[str, ...], config: PatchConfig
+    ) -> "Shapes":
         """The shapes of `patches` and their `clouds` [N, P, 3], labelled with `parts` of their category.
 
-        In the right mode a point that no view sees takes the values of the nearest point that one does; as released it
-        has none. InputError where patches, points and labels do not fit together.
+        In mode `correct` a point that no view sees takes the values of the nearest point that one sees; as released it
+        has zeros. InputError where patches, points and labels do not fit together.
         """
         check_parts(clouds, parts=parts, source="points")
         shapes, views, points = patches.visible.shape
@@ -69,11 +54,19 @@ class Shapes:
             found = f"{list(clouds.points.shape[:2])} points, pixels of {[shapes, points]}"
             raise InputError(f"patches: {found}: shapes and points of both must be as many")
         grid_side(patches.features.shape[2])
-        right = reading.mode == "correct"
-        visible = patches.visible if right else patches.visible_released
-        pixels = patches.pixels if right else patches.pixels[..., ::-1]
-        sources = map_in_threads(lambda n: _sources(clouds.points[n], visible[n], reading), shapes)
-        return cls(patches.features, pixels, visible, np.stack(sources), clouds.parts, parts, patches.map_size, reading)
+        correct = config.mode == "correct"
+        visible = patches.visible if correct else patches.visible_released
+        sources = map_in_threads(lambda n: _sources(clouds.points[n], visible[n], config), shapes)
+        return cls(
+            features=patches.features,
+            pixels=patches.pixels if correct else patches.pixels[..., ::-1],
+            visible=visible,
+            sources=np.stack(sources),
+            truth=clouds.parts,
+            parts=parts,
+            map_size=patches.map_size,
+            config=config,
+        )
 
     def __len__(self) -> int:
         return len(self.features)
@@ -93,7 +86,7 @@ class Shapes:
         return self._to_points(n, self._patches(n), view_weights)
 
     def point_views(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Features f4 [V, P, D] of the points of shape `n` by view, and which are seen, bool [V, P]."""
+        """Features f4 [V, P, D] of the points of shape `n` by view, and which of them it sees, bool [V, P]."""
         smoothed = smooth_patches(self._patches(n), window=self._window)
         where = {"pixels": self.pixels[n], "visible": self.visible[n], "map_size": self.map_size}
         return back_project_views(smoothed, **where), self.visible[n]
@@ -120,11 +113,11 @@ class Shapes:
 
     @property
     def _window(self) -> int:
-        return self.reading.window_of(grid_side(self.features.shape[2]))
+        return self.config.window(grid_side(self.features.shape[2]))
 
     def _patches(self, n: int) -> np.ndarray:
         features = self.features[n].astype(np.float32)
-        return features if self.reading.mode == "correct" else released_layout(features)
+        return features if self.config.mode == "correct" else released_layout(features)
 
     def _to_points(self, n: int, values: np.ndarray, view_weights: np.ndarray) -> np.ndarray:
         projected = back_project(
@@ -154,6 +147,8 @@ def check_parts(clouds: Clouds, *, parts: tuple[str, ...], source: str) -> None:
         )
 
 
-def _sources(points: np.ndarray, visible: np.ndarray, reading: Reading) -> np.ndarray:
-    own = nearest_seen(points, visible) if reading.mode == "correct" else np.arange(len(points))
-    return own[neighbours(points, count=reading.refine)] if reading.refine else own[:, None]
+def _sources(points: np.ndarray, visible: np.ndarray, config: PatchConfig) -> np.ndarray:
+    """Per point i8 [P, n] the points whose values it takes the mean of."""
+    own = nearest_seen(points, visible) if config.mode == "correct" else np.arange(len(points))
+    count = config.refine_neighbours
+    return own[neighbours(points, count=count)] if count else own[:, None]

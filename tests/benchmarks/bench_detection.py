@@ -17,7 +17,8 @@ import torch
 from timing import best_seconds
 
 from stages.detection.average_precision import evaluate
-from stages.detection.detr3d import Detr3d, operators
+from stages.detection.detr3d import operators
+from stages.detection.detr3d.model import Detr3d
 from stages.detection.detr3d.network import Architecture, Network
 
 OFFICIAL = Architecture(

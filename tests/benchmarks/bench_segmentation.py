@@ -17,8 +17,9 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from stages.prompt_search.candidates import Candidates
 from stages.segmentation.part_search import search_parts
+from stages.segmentation.patch_config import PatchConfig
 from stages.segmentation.scores import score
-from stages.segmentation.shapes import Reading, Shapes
+from stages.segmentation.shapes import Shapes
 
 VIEWS, GRID, WIDTH, POINTS, PARTS, MAP_SIZE = 10, 14, 512, 2048, 4, 224
 
@@ -39,7 +40,7 @@ def shapes_of(count: int) -> Shapes:
         truth=rng.integers(0, PARTS, (count, POINTS)),
         parts=tuple(f"part {k}" for k in range(PARTS)),
         map_size=MAP_SIZE,
-        reading=Reading(),
+        config=PatchConfig(),
     )
 
 

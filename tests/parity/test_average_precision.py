@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from box_geometry import corners_of, eleven_point_precision, iou_oriented
 
 from stages.detection.average_precision import evaluate, match
-from stages.detection.boxes import corners_of, iou_axis_aligned, iou_oriented
+from stages.detection.boxes import iou_axis_aligned
 from stages.detection.suppression import occupied, select_proposals
 
 THRESHOLDS = (0.25, 0.5)
@@ -92,18 +93,24 @@ def plain_predictions(recorded):
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-@pytest.mark.parametrize(("key", "eleven_points"), [("ap", False), ("ap07", True)])
-def test_both_areas_are_the_recorded_ones(recorded, threshold, key, eleven_points):
-    expected = recorded[f"plain.{key}_{threshold}_f64"]
-    result = evaluate(
-        list(plain_predictions(recorded)),
-        truths_of(recorded),
-        classes=len(expected),
-        thresholds=[threshold],
-        eleven_points=eleven_points,
-    )[threshold]
+def test_the_area_is_the_recorded_one(recorded, threshold):
+    expected = recorded[f"plain.ap_{threshold}_f64"]
+    predictions, truths = list(plain_predictions(recorded)), truths_of(recorded)
+    result = evaluate(predictions, truths, classes=len(expected), thresholds=[threshold])[threshold]
     np.testing.assert_array_equal(result.ap, expected)
     np.testing.assert_array_equal(result.recall, recorded[f"plain.recall_{threshold}_f64"])
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_the_curves_of_all_classes_give_the_recorded_eleven_points(recorded, threshold):
+    expected = recorded[f"plain.ap07_{threshold}_f64"]
+    matches = match(list(plain_predictions(recorded)), truths_of(recorded), classes=len(expected))
+    for label, precision in enumerate(expected):
+        curve = matches.curve(label, threshold=threshold)
+        if np.isnan(precision):
+            assert not len(curve[0]) and not matches.truths[label]
+        else:
+            assert eleven_point_precision(*curve) == precision
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)

@@ -6,10 +6,11 @@ from argparse import Namespace
 import numpy as np
 import pytest
 import torch
+from box_geometry import corners_of
 
-from stages.detection.boxes import corners_of
-from stages.detection.detr3d import load_detr3d, operators
+from stages.detection.detr3d import operators
 from stages.detection.detr3d.checkpoint import load_network
+from stages.detection.detr3d.model import load_detr3d
 
 TOLERANCE = 1e-4
 MODELS = ("masked", "vanilla")

@@ -20,7 +20,7 @@ from stages.backbones.clip import ClipModel, resize
 from stages.bundled import procedural
 from stages.bundled.pretraining.captions import FILLER, Concept, caption, vocabulary
 from stages.config.pretrain import Pretrain
-from stages.datasets.sampling import farthest_points
+from stages.core.sampling import farthest_points
 from stages.language.prompts.templates import fill
 from stages.projection.presets import Projection
 from stages.projection.rendering import render

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from numba import njit
 
+from stages.core import sampling
 from stages.core.errors import InputError
 
 LARGEST_BLOCK = 512  # threads of the CUDA reduction, which decide its ties
 NEAR_ORIGIN = 1e-3  # squared distance up to which a point counts as padding and is never sampled
-FAR = 1e10
+FAR = 1e10  # squared distance before any point is sampled
 CENTRES_AT_ONCE = 256
 
 
@@ -67,26 +68,14 @@ def _tie_order(points: int) -> torch.Tensor:
     return torch.from_numpy(np.lexsort((turn, reversed_thread)))
 
 
-@njit(cache=True, nogil=True)
-def _sample(xyz, count):
+def _sample(xyz: np.ndarray, count: int) -> np.ndarray:
     """Places [B, count] in points already in the order of preference: the first of equals is the right one."""
-    scans, points, _ = xyz.shape
-    places = np.zeros((scans, count), np.int64)
-    for b in range(scans):
-        x, y, z = xyz[b, :, 0].copy(), xyz[b, :, 1].copy(), xyz[b, :, 2].copy()
-        nearest = np.full(points, np.float32(FAR))
-        for n in range(points):
-            if x[n] * x[n] + y[n] * y[n] + z[n] * z[n] <= NEAR_ORIGIN:
-                nearest[n] = -1
-        last = 0
-        for s in range(1, count):
-            farthest, distance = 0, np.float32(-1)
-            for n in range(points):
-                dx, dy, dz = x[n] - x[last], y[n] - y[last], z[n] - z[last]
-                nearest[n] = min(nearest[n], dx * dx + dy * dy + dz * dz)
-                if nearest[n] > distance:
-                    farthest, distance = n, nearest[n]
-            places[b, s] = last = farthest
+    x, y, z = np.moveaxis(xyz, -1, 0)
+    padding = (x * x + y * y + z * z).astype(np.float64) <= NEAR_ORIGIN
+    nearest = np.where(padding, np.float32(-1), np.float32(FAR))
+    places = np.zeros((len(xyz), count), np.int64)
+    for b in range(len(xyz)):
+        sampling.sample_farthest(xyz[b], 0, nearest[b], places[b])
     return places
 
 
