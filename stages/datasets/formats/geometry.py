@@ -30,6 +30,11 @@ class Geometry:
         return "cloud" if self.faces is None else "mesh"
 
     @property
+    def face_count(self) -> int:
+        """Number of triangles; 0 of a cloud."""
+        return 0 if self.faces is None else len(self.faces)
+
+    @property
     def extent(self) -> tuple[float, ...]:
         """Size along x, y and z."""
         used = self.vertices if self.faces is None else self.vertices[np.unique(self.faces)]
