@@ -26,12 +26,13 @@ def subfolders(path: Path) -> list[Path]:
 
 
 def files_below(path: Path, *suffixes: str) -> list[Path]:
-    """The files with one of `suffixes` anywhere below `path`, by their relative path, without hidden ones."""
+    """The files whose names end in one of `suffixes` anywhere below `path`, by their relative path, no hidden ones."""
     below = []
     for entry in _visible(path):
-        below += (
-            files_below(entry, *suffixes) if entry.is_dir() else [entry] if entry.suffix.lower() in suffixes else []
-        )
+        if entry.is_dir():
+            below += files_below(entry, *suffixes)
+        elif entry.name.lower().endswith(suffixes):
+            below.append(entry)
     return sorted(below, key=lambda file: file.relative_to(path).parts)
 
 
