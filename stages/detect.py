@@ -9,11 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.artifacts.boxes import BOX_COLUMNS, write_boxes
-from stages.artifacts.files import read_text, write_json
+from stages.artifacts.figures import DetectionMetrics
+from stages.artifacts.files import read_text
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import ScenesReader, open_scenes
 from stages.artifacts.types import Scene
-from stages.backbones.clip import choose_device
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.detect import Detect
 from stages.config.params import Params, load_params
@@ -21,7 +23,7 @@ from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes
 from stages.detection.detections import detections
-from stages.detection.proposals import proposers
+from stages.detection.proposals import LABELS_READ, proposers
 from stages.detection.scoring import score_rows
 from stages.language.prompts.templates import parse_templates
 from stages.projection.presets import preset_named
@@ -55,10 +57,13 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             for kind, boxes_of in propose.items():
                 rng = np.random.default_rng([detect.seed, number])
                 classified[kind].append(classify(scan.points, boxes_of(scan, rng), source=where))
-    scores = {kind: score_rows(boxes, truths, classes=classes, detect=detect) for kind, boxes in classified.items()}
+    scores = {
+        kind: score_rows(boxes, truths, classes=classes, labels_read=LABELS_READ.get(kind, "none"), detect=detect)
+        for kind, boxes in classified.items()
+    }
     counts = {"scans": len(names), "classes": len(classes), "boxes": sum(len(labels) for _, labels in truths)}
     write_boxes(paths.boxes(dataset, backbone), _columns(classified, names, len(classes), detect))
-    write_json(paths.metrics(dataset, backbone), {"task": "detection", **counts, **scores})
+    write_metrics(paths.metrics(dataset, backbone), DetectionMetrics(**counts, proposals=scores))
 
 
 def _scan(scans: ScenesReader, split: str, name: str, *, source: str) -> Scene:

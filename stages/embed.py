@@ -12,7 +12,7 @@ from stages.artifacts.prompts import write_prompts
 from stages.artifacts.sentences import read_sentences
 from stages.artifacts.text_cache import read_text_cache, write_text_cache
 from stages.artifacts.types import Prompts
-from stages.backbones.clip import choose_device
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.backbones.text_cache import encode_cached
 from stages.config.embed import Embed

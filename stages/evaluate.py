@@ -1,74 +1,87 @@
 """Features, prompts and choices -> predictions and figures: `python -m stages.evaluate <dataset> <backbone>`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from stages.artifacts.confusions import write_confusions
 from stages.artifacts.features import read_features
-from stages.artifacts.fewshot import read_epochs
-from stages.artifacts.files import read_json, write_csv, write_json
+from stages.artifacts.figures import ClassificationMetrics
+from stages.artifacts.files import read_json
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
-from stages.artifacts.predictions import prediction_columns, read_predictions, stacked, write_predictions
+from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
 from stages.artifacts.prompts import read_prompts
 from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
-from stages.fewshot.evaluation import few_shot
 from stages.zeroshot.classifier import average_prompts, class_features, prompt_ids
-from stages.zeroshot.evaluation import Classifier, by_sentences, classify, judge, single_views
+from stages.zeroshot.evaluation import Classifier, by_sentences, classify, leakage, protocol_figures, single_views
 
 ZERO_SHOT = {"shots": 0, "seed": 0}
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Score every protocol on the evaluated split; write its predictions, metrics and confusions."""
+    """Score every zero-shot protocol on the evaluated split; write its predictions, metrics and confusions."""
     params, paths = params or load_params(root), Paths(root)
-    features = read_features(paths.features(dataset, backbone), params.evaluate.split)
+    config = params.evaluate
+    features = read_features(paths.features(dataset, backbone), config.split)
     prompts = read_prompts(paths.prompts(dataset, backbone))
-    searched = read_json(paths.search(dataset, backbone))
-    classifiers = _averaged(prompts, features, params.evaluate) | {
-        name: Classifier(average_prompts(prompts, found["prompts"]), np.array(found["view_weights"]))
-        for name, found in searched.items()
-    }
-    outcomes = {name: classify(features, classifier) for name, classifier in classifiers.items()}
-    baseline = params.evaluate.baseline
-    metrics = judge(outcomes, features.labels, classes=len(features.classes), evaluate=params.evaluate)
-    metrics["views"] = single_views(features, classifiers[baseline].text)
-    metrics["sentences"] = {
-        name: by_sentences(features, prompts, prompt_ids(prompts, prompt_set=name, class_names=features.classes))
-        for name in sorted(set(params.evaluate.protocols.values()))
-    }
+    classifiers = _classifiers(prompts, features, read_json(paths.search(dataset, backbone)), config)
+    predictions = {name: classify(features, classifier) for name, classifier in classifiers.items()}
+    labels_read = {name: classifier.labels_read for name, classifier in classifiers.items()}
+    protocols = protocol_figures(predictions, features.labels, labels_read=labels_read, config=config)
+    metrics = ClassificationMetrics(
+        samples=len(features.labels),
+        classes=len(features.classes),
+        leakage=leakage(protocols),
+        protocols=protocols,
+        views=single_views(features, classifiers[config.baseline].text),
+        sentences={
+            name: by_sentences(features, prompts, prompt_ids(prompts, prompt_set=name, class_names=features.classes))
+            for name in sorted(set(config.protocols.values()))
+        },
+    )
     names = np.array(features.classes)
-    confusions = {"actual": names[features.labels], "predicted": names[outcomes[baseline].ranked[:, 0]]}
-    write_csv(paths.confusions(dataset, backbone), confusions)
+    first = names[predictions[config.baseline].ranked[:, 0]]
+    write_confusions(paths.confusions(dataset, backbone), names[features.labels], first)
     columns = [
-        prediction_columns(features.labels, outcome.ranked, outcome.scores, method=name, **ZERO_SHOT)
-        for name, outcome in outcomes.items()
+        prediction_columns(features.labels, found.ranked, found.scores, method=name, **ZERO_SHOT)
+        for name, found in predictions.items()
     ]
     write_predictions(paths.predictions(dataset, backbone), stacked(columns))
-    folder = paths.few_shot(dataset, backbone)
-    metrics["few_shot"] = few_shot(
-        read_predictions(folder / "predictions.parquet"),
-        read_epochs(folder / "epochs.parquet"),
-        evaluate=params.evaluate,
-    )
-    write_json(paths.metrics(dataset, backbone), metrics)
+    write_metrics(paths.metrics(dataset, backbone), metrics)
 
 
-def _averaged(prompts: Prompts, features: Features, evaluate: Evaluate) -> dict[str, Classifier]:
-    """The protocols that average one prompt set and choose nothing, with the given view weights or equal ones."""
-    views, weights = features.values.shape[1], evaluate.view_weights
+def _classifiers(
+    prompts: Prompts, features: Features, searched: Mapping[str, dict], config: Evaluate
+) -> dict[str, Classifier]:
+    """The protocols that average one prompt set, with the given view weights or equal ones, then the searched ones."""
+    views, weights = features.values.shape[1], config.view_weights
     if weights is not None and len(weights) != views:
         raise InputError(f"params.yaml: evaluate.view_weights: {len(weights)} weights, expected {views}, one a view")
-    if evaluate.baseline not in evaluate.protocols:
-        known = ", ".join(evaluate.protocols)
-        raise InputError(f"params.yaml: evaluate.baseline '{evaluate.baseline}': expected one of {known}")
+    if config.baseline not in config.protocols:
+        known = ", ".join(config.protocols)
+        raise InputError(f"params.yaml: evaluate.baseline '{config.baseline}': expected one of {known}")
+    for name in config.protocols:
+        if name in searched:
+            raise InputError(
+                f"params.yaml: evaluate.protocols.{name}: expected another name than those of the searches: "
+                f"{', '.join(searched)}"
+            )
     view_weights = np.full(views, 1 / views) if weights is None else np.array(weights)
-    return {
+    averaging = {
         name: Classifier(class_features(prompts, prompt_set=prompt_set, class_names=features.classes), view_weights)
-        for name, prompt_set in evaluate.protocols.items()
+        for name, prompt_set in config.protocols.items()
+    }
+    return averaging | {
+        name: Classifier(
+            average_prompts(prompts, found["prompts"]), np.array(found["view_weights"]), found["labels_read"]
+        )
+        for name, found in searched.items()
     }
 
 

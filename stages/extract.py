@@ -8,7 +8,8 @@ from tqdm import tqdm
 from stages.artifacts.depth import DepthReader, open_depth
 from stages.artifacts.features import write_features
 from stages.artifacts.paths import Paths
-from stages.backbones.clip import ClipModel, choose_device
+from stages.backbones.clip import ClipModel
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage

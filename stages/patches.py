@@ -9,7 +9,8 @@ from stages.artifacts.patches import new_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import PointsReader, open_points
 from stages.artifacts.types import PatchFeatures
-from stages.backbones.clip import ClipModel, choose_device
+from stages.backbones.clip import ClipModel
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.config.patches import Patches

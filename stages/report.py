@@ -8,13 +8,12 @@ from stages.artifacts.paths import Paths
 from stages.config.params import Params, as_yaml, load_params
 from stages.core.cli import run_stage
 from stages.reporting import collect
-from stages.reporting.behind import weights_table
-from stages.reporting.page import Section, page
-from stages.reporting.tables import FORMATS, markdown
+from stages.reporting.page import Section, page, weights_table
+from stages.reporting.tables import FORMATS
 
 
 def main(*, params: Params | None = None, root: Path = Path()) -> None:
-    """Write every table to reports/tables, every figure to reports/figures and the page; print the headline table."""
+    """Write every table to reports/tables, every figure to reports/figures and the page; print the page's path."""
     params, paths = params or load_params(root), Paths(root)
     sections = collect.gather(params, paths)
     used = dict.fromkeys((*params.select.backbones, *params.select.segmentation_backbones))
@@ -22,7 +21,7 @@ def main(*, params: Params | None = None, root: Path = Path()) -> None:
     document = page(
         sections,
         title="PointCLIP V2, as a pipeline",
-        summary="What the last run measured, beside what others published. Every table is also in reports/tables.",
+        summary="What was measured here, compared with what others published. Every table is also in reports/tables.",
         weights=weights_table({name: params.backbone_entry(name) for name in used}),
         parameters=as_yaml(params),
     )
@@ -30,8 +29,7 @@ def main(*, params: Params | None = None, root: Path = Path()) -> None:
     viewer = collect.scene_viewer(params, paths)
     if viewer is not None:
         write_text(paths.scene(), viewer)
-    print(markdown(sections[0].tables[0]), end="")
-    print(f"\nthe whole report: {paths.page()}")
+    print(f"the whole report: {paths.page().resolve()}")
 
 
 def _write(sections: Sequence[Section], paths: Paths) -> None:

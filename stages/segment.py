@@ -10,19 +10,20 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.artifacts.files import read_text, write_json
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import PointsReader, open_points
 from stages.artifacts.segments import write_segments
 from stages.artifacts.sentences import read_sentences
 from stages.artifacts.types import Clouds, SentenceTable
-from stages.backbones.clip import choose_device
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.config.segment import Segment
 from stages.core.cli import run_stage
 from stages.language.prompts.parts import fill_parts, parse_part_templates
-from stages.segmentation.evaluation import evaluate, segment_category, whole_split
+from stages.segmentation.evaluation import score_methods, segment_category, segmentation_metrics, whole_split
 from stages.segmentation.part_prompts import PartPrompts, PartSentences
 from stages.segmentation.patch_config import PatchConfig
 from stages.segmentation.protocols import NEUTRAL
@@ -53,9 +54,10 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             )
             for category, names in tqdm(parts.items(), unit="category", desc="segment", disable=None)
         }
+        scores = score_methods(results)
         write_segments(
             paths.segments(dataset, backbone),
-            whole_split(results, labels, classes=points.classes),
+            *whole_split(results, scores, labels, classes=points.classes),
             classes=points.classes,
             split=SPLIT,
             part_names=part_names,
@@ -63,7 +65,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     names = next(iter(results.values())).chosen
     chosen = {name: {category: result.chosen[name] for category, result in results.items()} for name in names}
     write_json(paths.search(dataset, backbone), chosen)
-    write_json(paths.metrics(dataset, backbone), evaluate(results, mode=config.mode))
+    write_metrics(paths.metrics(dataset, backbone), segmentation_metrics(results, scores, mode=config.mode))
 
 
 def _sentences(parts: PartNames, generated: SentenceTable, config: Segment, paths: Paths) -> dict[str, PartSentences]:

@@ -65,8 +65,7 @@ class Checkout:
 
     def commit_outputs(self) -> None:
         """Tell DVC that all outputs are what its stages made."""
-        with Repo(str(self.root)) as repo:
-            repo.commit(force=True)
+        self.run("dvc", "commit", "--force")
 
     def environment(self) -> dict[str, str]:
         """This process's variables with this Python's programs first on PATH."""

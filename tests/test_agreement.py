@@ -15,27 +15,27 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
     "core": 0,
     "config": 1,
-    "artifacts": 1,
-    "datasets": 2,
-    "projection": 2,
-    "language.prompts": 2,
-    "language.llm": 3,
-    "backbones": 3,
-    "zeroshot": 4,
-    "prompt_search": 5,
-    "fewshot": 6,
-    "segmentation": 6,
-    "detection": 6,
-    "reporting": 7,
-    "commands": 9,
-    "bundled": 9,
+    "artifacts": 2,
+    "datasets": 3,
+    "projection": 3,
+    "language.prompts": 3,
+    "language.llm": 4,
+    "backbones": 4,
+    "zeroshot": 5,
+    "prompt_search": 6,
+    "fewshot": 7,
+    "segmentation": 7,
+    "detection": 7,
+    "reporting": 8,
+    "commands": 10,
+    "bundled": 10,
 }
-STAGE = 8  # a module of the DAG
-SCIENCE = [name for name, layer in LAYERS.items() if 2 <= layer <= 6]
+STAGE = 9  # a module of the DAG
+SCIENCE = [name for name, layer in LAYERS.items() if 3 <= layer <= 7]
 WITHOUT_TORCH = ("artifacts", "config", "core", "datasets", "language.prompts", "language.llm", "reporting")
-SHAPES = "stages.artifacts.types"  # what of the artifacts science may use
+SHAPES = ("stages.artifacts.types", "stages.artifacts.figures")  # what of the artifacts science may use
 ENVIRONMENT = (("os", "environ"), ("os", "getenv"))
-LONGEST_FILE, LONGEST_ROOM, LONGEST_STAGE, LONGEST_DAG = 400, 3000, 95, 320  # lines
+LONGEST_FILE, LONGEST_ROOM, LONGEST_STAGE, LONGEST_DAG = 400, 3000, 110, 320  # lines
 UNBOUNDED = "bundled"  # the room that made the bundled data, which nobody else imports
 
 
@@ -120,8 +120,10 @@ def impure_science(root):
     for path in files_of(root):
         if room_of(path) in SCIENCE:
             for module, name in dag.imported_names((root / path).read_text()):
-                reads_files = module.startswith("stages.artifacts") and module != SHAPES
-                if module in ("sys", "argparse") or (module, name) in ENVIRONMENT or reads_files:
+                reads_files = module.startswith("stages.artifacts") and module not in SHAPES
+                if module == "sys" or (module == "argparse" and name != "Namespace") or reads_files:
+                    faults.append(f"{path} imports {module}")
+                if (module, name) in ENVIRONMENT:
                     faults.append(f"{path} imports {module}")
                 if module == "stages.config.params" and name != "Params":
                     faults.append(f"{path} imports {name}")

@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages.backbones.clip import ClipModel, choose_device
+from stages.backbones.clip import ClipModel
+from stages.backbones.device import choose_device
 from stages.backbones.loading import build, load_backbone, register
 from stages.backbones.patches import resize_positions
 from stages.backbones.text_cache import encode_cached

@@ -163,10 +163,12 @@ def test_the_published_selection_ends_with_a_verdict_per_cell(slices, tmp_path):
     params["evaluate"]["protocols"] = {"ensemble": "simple"}
     params["search"]["candidates"] = ["simple"]
     params["sweep"]["kernels"]["values"] = ["gaussian"]
-    params["paper"]["sweeps"] = ["kernels"]
+    params["reproduce"]["sweeps"] = ["kernels"]
     one = {"datasets": ["modelnet40"], "classification": ["modelnet40"], "segmentation": [], "detection": []}
-    params["paper"]["overrides"] = {f"select.{key}": names for key, names in (one | {"backbones": ["vit_b16"]}).items()}
-    params["paper"]["overrides"]["sweep.text_inputs.values"] = [["simple"]]
+    params["reproduce"]["overrides"] = {
+        f"select.{key}": names for key, names in (one | {"backbones": ["vit_b16"]}).items()
+    }
+    params["reproduce"]["overrides"]["sweep.text_inputs.values"] = [["simple"]]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     commit(checkout, "a slice")
     done = checkout.stage("stages.commands.reproduce", "--yes")

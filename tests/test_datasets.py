@@ -24,11 +24,12 @@ from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.core.sampling import farthest_points
+from stages.core.splits import stratified_cut
 from stages.datasets import shapenetpart
 from stages.datasets.objects import read_object
 from stages.datasets.registry import READERS, published_mismatch, read
 from stages.datasets.sampling import thin
-from stages.datasets.splits import stratified_cut, with_validation
+from stages.datasets.splits import with_validation
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))

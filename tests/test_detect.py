@@ -1,6 +1,5 @@
 """Detection: planes, clusters, classification and scores by hand-checked cases; the stage on rooms, ScanNet, 3DETR."""
 
-import json
 import os
 import shutil
 from dataclasses import replace
@@ -13,6 +12,8 @@ from test_detection_detr3d import official, saved
 
 from stages import detect
 from stages.artifacts.boxes import read_boxes
+from stages.artifacts.figures import DetectionMetrics
+from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import write_scenes
 from stages.artifacts.types import Scene, Scenes
@@ -165,12 +166,14 @@ def test_boxes_of_one_class_that_overlap_are_one():
 def test_the_table_has_the_figures_of_every_row():
     truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
     classified = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
-    rows = score_rows([classified], [truth], classes=("chair", "sofa"), detect=replace(DETECT, ablations=ALL_ON))
+    rows = score_rows(
+        [classified], [truth], classes=("chair", "sofa"), labels_read="none", detect=replace(DETECT, ablations=ALL_ON)
+    )
     assert set(rows) == set(ablation_rows(ALL_ON))
     figures = rows["full"]
-    assert (figures["map25"], figures["ar25"]) == (100.0, 100.0)
-    assert (figures["map50"], figures["ar50"]) == (50.0, 50.0)  # the sofa's box overlaps by 0.4
-    assert figures["per_class"] == {"chair": {"ap25": 100.0, "ap50": 100.0}, "sofa": {"ap25": 100.0, "ap50": 0.0}}
+    assert (figures.map25, figures.ar25) == (100.0, 100.0)
+    assert (figures.map50, figures.ar50) == (50.0, 50.0)  # the sofa's box overlaps by 0.4
+    assert figures.per_class == {"chair": {"ap25": 100.0, "ap50": 100.0}, "sofa": {"ap25": 100.0, "ap50": 0.0}}
 
 
 class Echo:
@@ -276,7 +279,7 @@ def some_rooms():
 
 
 def metrics_of(dataset):
-    return json.loads(Paths().metrics(dataset, "bundled").read_text())
+    return read_metrics(Paths().metrics(dataset, "bundled"), DetectionMetrics)
 
 
 def edit(workplace, old, new):
@@ -292,9 +295,10 @@ def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
     outputs = [Paths().boxes("rooms", "bundled"), Paths().metrics("rooms", "bundled")]
     first = [path.read_bytes() for path in outputs]
     found = metrics_of("rooms")
-    assert (found["task"], found["scans"]) == ("detection", 2)
-    assert found["boxes"] == sum(len(scene.labels) for scene in scenes)
-    assert found["ground_truth"]["full"]["map25"] > found["clusters"]["full"]["map25"] > 0
+    assert found.scans == 2 and found.boxes == sum(len(scene.labels) for scene in scenes)
+    truth, clusters = (found.proposals[kind]["full"] for kind in ("ground_truth", "clusters"))
+    assert truth.map25 > clusters.map25 > 0
+    assert (truth.labels_read, clusters.labels_read) == ("test", "none")
     boxes, labels, scores = read_boxes(outputs[0], proposals="ground_truth", scan="room_00")
     assert (boxes.dtype, labels.dtype) == (np.float32, np.int64)
     assert (np.diff(scores) <= 0).all() and {*map(tuple, boxes)} <= {*map(tuple, scenes[0].boxes)}
@@ -316,7 +320,7 @@ def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
     edit(workplace, "    - ground_truth  # the true boxes: an upper bound", "    - whole_scan")
     new_scenes("rooms", scene)
     detect.main("rooms", "bundled")
-    assert set(metrics_of("rooms")["whole_scan"]) == set(ablation_rows(DETECT.ablations))
+    assert set(metrics_of("rooms").proposals["whole_scan"]) == set(ablation_rows(DETECT.ablations))
     boxes, _, _ = read_boxes(Paths().boxes("rooms", "bundled"), proposals="whole_scan", scan=scene.name)
     np.testing.assert_allclose(boxes[0, 3:], np.ptp(scene.points, axis=0), rtol=1e-5)
 
@@ -352,8 +356,8 @@ def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
     edit(workplace, "  split: test\n  max_scans", "  split: train\n  max_scans")
     detect.main("scannet", "bundled")
     found = metrics_of("scannet")
-    assert (found["scans"], found["classes"], found["boxes"]) == (1, 18, 27)
-    assert found["ground_truth"]["full"]["map25"] > 0 and "clusters" in found
+    assert (found.scans, found.classes, found.boxes) == (1, 18, 27)
+    assert found.proposals["ground_truth"]["full"].map25 > 0 and "clusters" in found.proposals
 
 
 def test_3detr_runs_by_its_weights_alone(workplace):
@@ -363,7 +367,7 @@ def test_3detr_runs_by_its_weights_alone(workplace):
     edit(workplace, "network_points: 40000", "network_points: 2000")
     detect.main("rooms", "bundled")
     found = metrics_of("rooms")
-    assert {"map25", "map50", "ar25", "ar50", "per_class"} <= set(found["detr3d"]["without_minimum_points"])
+    assert found.proposals["detr3d"]["without_minimum_points"].labels_read == "train"
     checkpoint = official()
     del checkpoint["model"]["pos_embedding.gauss_B"]
     saved(workplace, checkpoint)

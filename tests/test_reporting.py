@@ -3,47 +3,79 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stages.artifacts.examples import Examples, Kernel, Sheet, read_examples, write_examples
+from stages.artifacts.experiments import FewShotRow, SweepRow
+from stages.artifacts.figures import (
+    AccuracyFigures,
+    ClassificationMetrics,
+    DetectionFigures,
+    DetectionMetrics,
+    FewShotFigures,
+    FewShotMetrics,
+    SegmentationMetrics,
+)
 from stages.artifacts.files import write_json
+from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import write_points
-from stages.artifacts.types import Clouds, PointCloudDataset
-from stages.commands import archive_fewshot
 from stages.config.params import load_params
 from stages.core.errors import InputError
-from stages.reporting.classification import AFTER, comparison_table, protocols_table, zeroshot_rows
+from stages.projection.clouds import orient
+from stages.reporting.classification import AFTER, protocols_table, zeroshot_rows
 from stages.reporting.collect import gather
-from stages.reporting.comparison import Cited, beside, verdicts
+from stages.reporting.comparison import PublishedResult, compare, comparison_table, verdict_section, verdicts
 from stages.reporting.curves import Point, sentences_figure, shots_figure, speed_figure, trace_figure, views_figure
-from stages.reporting.experiments import COLUMNS, sweep_figures
-from stages.reporting.few_shot import KEPT_COLUMNS, kept_table
-from stages.reporting.figures import example_figure, png, projections_figure, sheet_figure
+from stages.reporting.detection import detection_rows
+from stages.reporting.few_shot import gather_runs, method_rows, section, shots_table
+from stages.reporting.figures import drawn_axes, example_figure, kernels_figure, png, projections_figure, sheet_figure
 from stages.reporting.page import Picture, Section, page
 from stages.reporting.published import parse_published
+from stages.reporting.sweeps import sweep_figures
 from stages.reporting.tables import Table, as_csv, latex, markdown
 
 ROOT = Path(__file__).parents[1]
-FIGURES = {
-    "top1": 50.0,
-    "top5": 75.0,
-    "mean_class_accuracy": 40.0,
-    "top1_low": 40.04,
-    "top1_high": 60.0,
-    "mcnemar_p": 0.25,
-}
-METRICS = {"samples": 4, "classes": 5, "leakage": 2.5, "views": {"0": 50.0}} | dict.fromkeys(
-    ("search_test", "search_train", "ensemble", "template"), FIGURES
+
+
+def figures(labels_read="none"):
+    return AccuracyFigures(
+        labels_read=labels_read,
+        top1=50.0,
+        top5=75.0,
+        mean_class_accuracy=40.0,
+        top1_low=40.04,
+        top1_high=60.0,
+        negative_log_likelihood=1.0,
+        mcnemar_p=0.25,
+    )
+
+
+METRICS = ClassificationMetrics(
+    samples=4,
+    classes=5,
+    leakage=2.5,
+    views={0: 50.0},
+    sentences={},
+    protocols={
+        "search_test": figures("test"),
+        "search_train": figures("train"),
+        "views": figures(),
+        "my.oracle": figures("test"),
+        "ensemble": figures(),
+        "template": figures(),
+    },
 )
 TABLE = Table("t", "A & B", ("name", "50 %"), (("a_b †", "1.50"), ("c", "")), numeric_from=1, notes=("below 1 % off",))
 
 
 def test_protocols_come_in_order_and_the_oracle_bears_a_dagger():
     table = protocols_table({("mine", "small"): METRICS}, protocols=("template", "ensemble"), baseline="ensemble")
-    assert [row[2] for row in table.rows] == ["template", "ensemble", "search_train", "search_test †"]
+    names = ["template", "ensemble", "views", "search_train", "my.oracle †", "search_test †"]
+    assert [row[2] for row in table.rows] == names
     row = ("mine", "small", "template", "none", "50.00", "40.0 to 60.0", "75.00", "40.00", "0.250", "4", "20.0")
     assert table.rows[0] == row
     assert table.rows[1][8] == ""
@@ -65,11 +97,16 @@ def test_a_table_refuses_a_row_of_another_width():
         Table("t", "", ("a", "b"), (("1",),), numeric_from=1)
 
 
-CITED = [Cited(("x",), {"top": 40.0}, "one"), Cited(("x",), {"top": 52.5}, "two"), Cited(("y",), {"top": 9.0}, "one")]
+RESULTS = [
+    PublishedResult((key,), {"top": top}, by)
+    for key, top, by in (("x", 40.0, "one"), ("x", 52.5, "two"), ("y", 9.0, "one"))
+]
 
 
-def test_ours_stand_beside_every_source_and_published_cells_without_a_run_stay_published():
-    table = comparison_table("t", "", ("cell",), ("top",), beside({("x",): {"top": 40.5}, ("z",): {"top": 1.0}}, CITED))
+def test_ours_are_compared_with_every_source_and_published_cells_without_a_run_stay_published():
+    table = comparison_table(
+        "t", "", ("cell",), ("top",), compare({("x",): {"top": 40.5}, ("z",): {"top": 1.0}}, RESULTS)
+    )
     assert table.header == ("cell", "source", "top, ours", "top, published", "difference")
     assert table.rows == (
         ("x", "one", "40.50", "40.00", "+0.50"),
@@ -80,23 +117,23 @@ def test_ours_stand_beside_every_source_and_published_cells_without_a_run_stay_p
 
 
 def test_a_column_of_numbers_without_a_value_is_left_out():
-    table = comparison_table("t", "", ("cell",), ("top", "low"), beside({("z",): {"top": 1.0}}, CITED))
+    table = comparison_table("t", "", ("cell",), ("top", "low"), compare({("z",): {"top": 1.0}}, RESULTS))
     assert table.header == ("cell", "source", "top, ours", "top, published")
     assert table.rows[0] == ("z", "", "1.00", "")
 
 
 def test_a_verdict_says_within_one_point_or_by_how_much_not():
-    found = verdicts("t", beside({("x",): {"top": 40.5}}, CITED), ("top",))
+    found = verdicts("t", compare({("x",): {"top": 40.5}}, RESULTS), ("top",))
     assert [row[-1] for row in found] == ["within 1.0", "off by -12.00"]
-    assert verdicts("t", beside({}, CITED), ("top",)) == []
+    assert verdicts("t", compare({}, RESULTS), ("top",)) == []
 
 
-def test_the_published_file_is_whole_and_stands_beside_a_run():
+def test_the_published_file_is_whole_and_is_compared_with_a_run():
     published = parse_published((ROOT / "reports/published.yaml").read_text(), source="reports/published.yaml")
     assert len(published.segmentation) == 16 and len(published.shots) == 7
     rows = zeroshot_rows({("modelnet40", "vit_b16"): METRICS}, published, baseline="ensemble")
-    cited = {row.cited.source: row.cited.figures[AFTER] for row in rows if row.ours}
-    assert cited == {"report": 64.22, "pointclip_v2": 64.22, "pointclip_v2_readme": 64.26}
+    after = {row.published.source: row.published.figures[AFTER] for row in rows if row.ours}
+    assert after == {"report": 64.22, "pointclip_v2": 64.22, "pointclip_v2_readme": 64.26}
 
 
 @pytest.mark.parametrize(
@@ -118,90 +155,175 @@ def test_a_published_figure_names_its_source():
         parse_published(text, source="p.yaml")
 
 
-SWEEP = (
-    ",".join(COLUMNS)
-    + "\n"
-    + "".join(
-        f"{value},mine,small,{protocol},{top1},{seconds}\n"
-        for value in ("box", "mish")
-        for protocol, top1, seconds in (
-            ("e", 50, ""),
-            ("search_train", 51, 2),
-            ("search_test", 62.5, 0.5),
-            ("other", 1, ""),
-        )
+SWEEP = [
+    SweepRow(value=value, dataset="mine", backbone="small", protocol=protocol, top1=top1, seconds=seconds)
+    for value in ("box", "mish")
+    for protocol, top1, seconds in (
+        ("e", 50.0, None),
+        ("search_train", 51.0, 2.0),
+        ("search_test", 62.5, 0.5),
+        ("other", 1.0, None),
     )
-)
+]
 
 
 def test_a_sweep_is_before_and_after_by_value():
-    figures = sweep_figures(SWEEP, source="s.csv", before=lambda _: "e")
+    found = sweep_figures(SWEEP, source="s.csv", before=lambda _: "e")
     expected = {"before": 50.0, "after, train labels": 51.0, "after †": 62.5, "seconds": 0.5}
-    assert figures == {("mine", "small", "box"): expected, ("mine", "small", "mish"): expected}
+    assert found == {("mine", "small", "box"): expected, ("mine", "small", "mish"): expected}
 
 
-def test_a_prompt_set_stands_beside_the_protocol_that_averages_it():
-    figures = sweep_figures(SWEEP, source="s.csv", before={"box": "other"}.get)
-    assert figures["mine", "small", "box"]["before"] == 1.0
-    assert "before" not in figures["mine", "small", "mish"]
+def test_a_sweep_without_times_has_no_column_of_seconds():
+    rows = [replace(row, seconds=None) for row in SWEEP]
+    found = sweep_figures(rows, source="s.csv", before=lambda _: "e")
+    table = comparison_table("t", "", ("dataset", "backbone", "value"), (AFTER, "seconds"), compare(found, []))
+    assert table.header == ("dataset", "backbone", "value", "source", "after †, ours")
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", ",".join(COLUMNS) + "\n", SWEEP.replace("search_train", "x")])
-def test_another_sweep_is_refused(text):
+def test_a_prompt_set_is_compared_with_the_protocol_that_averages_it():
+    found = sweep_figures(SWEEP, source="s.csv", before={"box": "other"}.get)
+    assert found["mine", "small", "box"]["before"] == 1.0
+    assert "before" not in found["mine", "small", "mish"]
+
+
+@pytest.mark.parametrize("rows", [[], [row for row in SWEEP if row.protocol != "search_train"]])
+def test_an_incomplete_sweep_is_refused(rows):
     with pytest.raises(InputError, match=r"s\.csv: "):
-        sweep_figures(text, source="s.csv", before=lambda _: "e")
+        sweep_figures(rows, source="s.csv", before=lambda _: "e")
 
 
-KEPT = ",".join(KEPT_COLUMNS) + "\n" + "".join(
-    f"mine,small,4 + 2,{method},{shots},{mean},0.5,40,60\n"
-    for method, shots, mean in (("adapter", 16, 52), ("adapter", 0, 50), ("adapter_best_on_test", 2, 55.126))
-)  # fmt: skip
+def few_shot_figures(top1, labels_read="train"):
+    return FewShotFigures(
+        labels_read=labels_read,
+        top1_mean=top1,
+        top1_std=0.5,
+        top1_low=40.0,
+        top1_high=60.0,
+        mean_class_accuracy_mean=1.0,
+        seeds=(0,),
+    )
 
 
-def test_kept_runs_have_a_column_for_every_number_of_shots():
-    table = kept_table(KEPT, source="k.csv")
-    assert table.header[3:] == ("method", "0", "2", "16", "interval at 16")
-    assert [row[3:] for row in table.rows] == [
-        ("adapter", "50.00 ± 0.50", "", "52.00 ± 0.50", "40.00 to 60.00"),
-        ("adapter_best_on_test †", "", "55.13 ± 0.50", "", ""),
+ARCHIVE = [
+    FewShotRow(
+        labels_read=labels_read,
+        dataset="modelnet40",
+        backbone="vit_b32",
+        shapes="9 + 3",
+        method=method,
+        shots=shots,
+        top1_mean=top1,
+        top1_std=0.25,
+        top1_low=40.0,
+        top1_high=60.0,
+    )
+    for method, shots, top1, labels_read in (
+        ("best", 16, 55.126, "test"),
+        ("best", 0, 50.0, "none"),
+        ("smooth_adapter", 16, 53.0, "train"),
+    )
+]
+SELECTED = {
+    ("mine", "small"): FewShotMetrics(
+        samples={"train": 4, "test": 2},
+        methods={"adapter": {16: few_shot_figures(52.0), 0: few_shot_figures(50.0, "none"), 2: few_shot_figures(51.0)}},
+    )
+}
+
+
+def test_the_few_shot_tables_tell_archived_runs_from_selected_ones():
+    published = parse_published((ROOT / "reports/published.yaml").read_text(), source="reports/published.yaml")
+    runs = gather_runs(SELECTED, ARCHIVE)
+    few = {row.key: row for row in method_rows(runs, published) if row.ours}
+    assert set(few) == {
+        ("mine", "small", "adapter", "16", "selected", "4 + 2"),
+        ("modelnet40", "vit_b32", "best †", "16", "archived", "9 + 3"),
+        ("modelnet40", "vit_b32", "smooth_adapter", "16", "archived", "9 + 3"),
+    }
+    compared = few["modelnet40", "vit_b32", "smooth_adapter", "16", "archived", "9 + 3"]
+    assert (compared.ours["before"], compared.published.figures[AFTER]) == (53.0, 89.06)
+    table = shots_table(runs, published)
+    assert table.header[:9] == (
+        *("dataset", "backbone", "shots", "run", "train + test shapes", "source"),
+        *("adapter", "best †", "smooth_adapter"),
+    )
+    assert [row[:9] for row in table.rows[:5]] == [
+        ("mine", "small", "0", "selected", "4 + 2", "", "50.00 ± 0.50", "", ""),
+        ("mine", "small", "2", "selected", "4 + 2", "", "51.00 ± 0.50", "", ""),
+        ("mine", "small", "16", "selected", "4 + 2", "", "52.00 ± 0.50", "", ""),
+        ("modelnet40", "vit_b32", "0", "archived", "9 + 3", "report", "", "50.00 ± 0.25", ""),
+        ("modelnet40", "vit_b32", "16", "archived", "9 + 3", "report", "", "55.13 ± 0.25", "53.00 ± 0.25"),
     ]
-    with pytest.raises(InputError, match=r"k\.csv: columns \['a'\]"):
-        kept_table("a\n", source="k.csv")
+    assert table.rows[4][-1] == "90.03" and [row[2] for row in table.rows[5:]] == ["1", "2", "4", "8", "32"]
 
 
-def test_a_kept_run_replaces_the_earlier_one_and_leaves_the_others(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path, one = Paths().experiments("few_shot"), {"top1_std": 0.5, "top1_low": 40, "top1_high": 60}
-    cloud = Clouds(np.zeros((2, 3, 3), "f4"), np.zeros(2, "i8"))
-    points = PointCloudDataset(("a",), "y", {"train": cloud, "test": cloud})
-    for dataset in ("mine", "other"):
-        write_points(Paths().points(dataset), points)
-        write_json(Paths().metrics(dataset, "small"), {"samples": 2})
-    with pytest.raises(InputError, match=r"mine/small\.json: no few_shot"):
-        archive_fewshot.main("mine", "small")
-    for dataset, method, mean in (("other", "a", 10), ("mine", "a", 20), ("mine", "b", 40), ("mine", "a", 30)):
-        figures = {"few_shot": {method: {shots: {"top1_mean": mean, **one} for shots in ("16", "2")}}}
-        write_json(Paths().metrics(dataset, "small"), figures)
-        archive_fewshot.main(dataset, "small")
-    assert path.read_text().splitlines()[1:] == [
-        "mine,small,2 + 2,a,2,30,0.5,40,60",
-        "mine,small,2 + 2,a,16,30,0.5,40,60",
-        "mine,small,2 + 2,b,2,40,0.5,40,60",
-        "mine,small,2 + 2,b,16,40,0.5,40,60",
-        "other,small,2 + 2,a,2,10,0.5,40,60",
-        "other,small,2 + 2,a,16,10,0.5,40,60",
+def test_without_any_few_shot_run_the_published_figures_stay():
+    published = parse_published((ROOT / "reports/published.yaml").read_text(), source="reports/published.yaml")
+    shown = section(gather_runs({}, []), published)
+    assert not shown.pictures and [len(table.rows) for table in shown.tables] == [9, 7]
+
+
+def test_verdicts_count_what_was_published_and_what_was_run():
+    rows = compare({("x", "archived"): {"top": 40.5}}, RESULTS)
+    table = verdict_section({"t": (rows, ("top",))}).tables[0]
+    assert [row[1] for row in table.rows] == ["x, archived, top, one", "x, archived, top, two"]
+    assert table.notes[0].startswith("2 of 3 published figures")
+
+
+def test_proposals_that_read_the_true_boxes_bear_a_dagger():
+    def boxes(labels_read):
+        return DetectionFigures(labels_read=labels_read, map25=50.0, map50=40.0, ar25=60.0, ar50=55.0, per_class={})
+
+    proposals = {"truth": {"full": boxes("test")}, "detr3d": {"full": boxes("train"), "without": boxes("train")}}
+    metrics = DetectionMetrics(scans=1, classes=2, boxes=3, proposals=proposals)
+    published = parse_published((ROOT / "reports/published.yaml").read_text(), source="reports/published.yaml")
+    rows = [row for row in detection_rows({("scannet", "vit_b16"): metrics}, published) if row.ours]
+    assert [row.key[2:] for row in rows] == [("truth †", "full"), ("detr3d", "full"), ("detr3d", "without")]
+    assert rows[1].published.figures["mAP@25"] == 18.97 and rows[2].published is None
+
+
+def test_examples_come_back_in_their_order(tmp_path):
+    maps = np.arange(12, dtype="f4").reshape(1, 3, 2, 2) / 255
+    kernel = Kernel(np.eye(3, dtype="f4"), np.ones((5, 2), "f4"))
+    examples = Examples(
+        {"zoo": Sheet(maps, ("a cat",)), "animals": Sheet(maps, ("dog",))},
+        {"V2 mish": maps[:, 0], "V1": maps[:, 1]},
+        {"mish": kernel, "box": kernel},
+    )
+    write_examples(tmp_path / "examples.h5", examples)
+    found = read_examples(tmp_path / "examples.h5")
+    assert [list(getattr(found, name)) for name in ("sheets", "projections", "kernels")] == [
+        ["zoo", "animals"],
+        ["V2 mish", "V1"],
+        ["mish", "box"],
     ]
+    np.testing.assert_array_equal(found.sheets["zoo"].depth, maps)
+    np.testing.assert_array_equal(found.projections["V1"], maps[:, 1])
+    assert found.sheets["zoo"].classes == ("a cat",)
+    write_examples(tmp_path / "empty.h5", Examples({}, {}, {}))
+    assert read_examples(tmp_path / "empty.h5") == Examples({}, {}, {})
+
+
+@pytest.mark.parametrize("up_axis", ["x", "y", "z"])
+def test_clouds_are_drawn_upright_as_the_projection_turns_them(up_axis):
+    points = np.random.default_rng(0).random((5, 3)).astype("f4")
+    x, y, z = orient(points, up_axis).T
+    np.testing.assert_array_equal(drawn_axes(points, up_axis), np.stack([z, x, y]))
 
 
 def test_figures_show_every_map_with_its_title():
     depth = np.random.default_rng(0).random((3, 4, 8, 8))
-    sheet = sheet_figure(depth, ["bed", "sofa", "vase"])
-    assert [axis.get_ylabel() for axis in sheet.axes[::4]] == ["bed", "sofa", "vase"]
-    np.testing.assert_array_equal(sheet.axes[5].images[0].get_array(), depth[1, 1])
-    shown = projections_figure({"V1": depth[:2, 0], "V2": depth[:2, 1]}, ["bed", "sofa"])
-    assert [axis.get_title() for axis in shown.axes[:2]] == ["V1", "V2"]
-    np.testing.assert_array_equal(shown.axes[3].images[0].get_array(), depth[1, 1])
-    example = example_figure(np.zeros((5, 3)) + np.arange(5)[:, None], depth[0], [("bed", 0.75)], true_class="bed")
+    sheet = sheet_figure(depth, ["bed", "sofa", "vase"]).axes[0]
+    assert [label.get_text() for label in sheet.get_yticklabels()] == ["bed", "sofa", "vase"]
+    assert [label.get_text() for label in sheet.get_xticklabels()] == ["view 0", "view 1", "view 2", "view 3"]
+    np.testing.assert_array_equal(sheet.images[5].get_array(), depth[1, 1])
+    assert sheet.images[5].get_extent()[0] == 1 and sheet.images[5].get_extent()[3] == 1
+    shown = projections_figure({"V1": depth[:2, 0], "V2": depth[:2, 1]}, ["bed", "sofa"]).axes[0]
+    assert [label.get_text() for label in shown.get_xticklabels()] == ["V1", "V2"]
+    np.testing.assert_array_equal(shown.images[3].get_array(), depth[1, 1])
+    example = example_figure(
+        np.zeros((5, 3)) + np.arange(5)[:, None], depth[0], [("bed", 0.75)], up_axis="y", true_class="bed"
+    )
     assert "75.0 %" in [text.get_text() for axis in example.axes for text in axis.texts]
 
 
@@ -210,7 +332,10 @@ def test_curves_hold_their_points():
     assert shots.lines[0].get_xydata().tolist() == [[0, 50], [1, 60], [16, 70]]
     assert [tick.get_text() for tick in shots.get_xticklabels()] == ["0", "1", "16"]
     assert trace_figure({"search": [1.0, 2.0]}, title="t").axes[0].lines[0].get_ydata().tolist() == [1, 2]
-    views = views_figure({"0": 10.0, "1": 30.0}, together=40.0, title="t").axes[0]
+    kernel = Kernel(np.eye(3, dtype="f4"), np.array([[0, 1], [4, 0.5]], "f4"))
+    *_, profiles = kernels_figure({"mish": kernel}).axes
+    assert profiles.lines[0].get_xydata().tolist() == [[0, 1], [4, 0.5]]
+    views = views_figure({1: 30.0, 0: 10.0}, together=40.0, title="t").axes[0]
     assert [bar.get_height() for bar in views.patches] == [10, 30]
     assert views.lines[0].get_ydata() == [40, 40]
     sentences = sentences_figure({"simple": {1: 5.0, 16: 7.0, 8: 6.0}}, title="t").axes[0]
@@ -274,10 +399,22 @@ def test_a_selected_run_without_metrics_is_an_error(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "reports/experiments", tmp_path / "reports/experiments")
     params = load_params()
-    for dataset, backbone in (("home_objects", "bundled"), ("procedural_parts", "bundled_parts"), ("rooms", "bundled")):
-        metrics = tmp_path / f"reports/metrics/{dataset}/{backbone}.json"
-        with pytest.raises(InputError, match=f"{dataset}/{backbone}.json: no such file"):
+    params = replace(params, select=replace(params.select, fewshot=("home_objects",)))
+    minimal = {
+        "home_objects/bundled": METRICS,
+        "procedural_parts/bundled_parts": SegmentationMetrics(
+            mode="correct", samples=1, shapes={}, unseen_points=0.0, leakage=0.0, protocols={}
+        ),
+        "rooms/bundled": DetectionMetrics(scans=1, classes=1, boxes=0, proposals={}),
+        "home_objects/bundled.fewshot": FewShotMetrics(samples={}, methods={}),
+    }
+    for name, metrics in minimal.items():
+        path = Path(f"reports/metrics/{name}.json")
+        with pytest.raises(InputError, match=f"{name}.json: no such file"):
             gather(params, Paths())
-        metrics.parent.mkdir(parents=True)
-        metrics.write_text("{}")
+        write_json(path, {"leak": 1})
+        with pytest.raises(InputError, match=f"{name}.json: leak: unknown key"):
+            gather(params, Paths())
+        write_metrics(path, metrics)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from stages import download, patches, segment
+from stages.artifacts.figures import CategoryFigures, SegmentationFigures, SegmentationMetrics
 from stages.artifacts.files import read_json
+from stages.artifacts.metrics import read_metrics
 from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points, write_points
@@ -110,21 +112,21 @@ def written():
 
 
 def test_the_files_say_what_was_predicted_and_how_right_it_is(here):
-    metrics = read_json(Paths().metrics(*RUN))
-    assert (
-        metrics["task"] == "segmentation"
-        and metrics["shapes"] == dict.fromkeys(sorted(CATEGORIES), 2) | metrics["shapes"]
-    )
+    metrics = read_metrics(Paths().metrics(*RUN), SegmentationMetrics)
+    assert metrics.shapes == dict.fromkeys(CATEGORIES, 2)
     truth = toy().splits["test"]
     for method in ("neutral", "neutral_as_released", "search_test", "largest_part"):
-        split, predicted = read_segments(Paths().segments(*RUN), method)
+        split, predicted, iou = read_segments(Paths().segments(*RUN), method)
         assert split == "test" and predicted.shape == truth.parts.shape
         right = 100 * (predicted == truth.parts).mean()
-        assert metrics[method]["instance_accuracy"] == pytest.approx(right, abs=0.01)
+        figures = metrics.protocols[method]
+        assert figures.instance_accuracy == pytest.approx(right, abs=0.01)
+        assert figures.instance_miou == pytest.approx(100 * iou.mean(), abs=0.01)
         for label, category in enumerate(CATEGORIES):
             rows = truth.labels == label
             own = 100 * (predicted[rows] == truth.parts[rows]).mean()
-            assert metrics[method]["categories"][category]["accuracy"] == pytest.approx(own, abs=0.01)
+            assert figures.categories[category].accuracy == pytest.approx(own, abs=0.01)
+            assert figures.categories[category].iou == pytest.approx(100 * iou[rows].mean(), abs=0.01)
     chosen = read_json(Paths().search(*RUN))
     assert set(chosen["search_test"]["mug"]["sentences"]) == set(PARTS["mug"])
     said = [f"{start} the cup of a mug" for start in ("here is", "it shows")]
@@ -158,13 +160,13 @@ def test_patches_repeat_to_the_byte_and_hold_both_lookups(here):
 
 def test_as_released_is_a_switch(here):
     segment.main(*RUN)
-    correct = read_json(Paths().metrics(*RUN))
+    correct = read_metrics(Paths().metrics(*RUN), SegmentationMetrics).protocols
     edit(here, {"mode: correct  #": "mode: as_released  #"})
     segment.main(*RUN)
-    released = read_json(Paths().metrics(*RUN))
-    assert released["mode"] == "as_released"
-    assert released["neutral"] == correct["neutral_as_released"]
-    assert released["neutral_correct"] == correct["neutral"]
+    released = read_metrics(Paths().metrics(*RUN), SegmentationMetrics)
+    assert released.mode == "as_released"
+    assert released.protocols["neutral"] == correct["neutral_as_released"]
+    assert released.protocols["neutral_correct"] == correct["neutral"]
 
 
 def without_parts(points):
@@ -248,11 +250,11 @@ def test_shapenetpart_from_its_official_files_to_a_table(tmp_path, monkeypatch):
     new_sentences("shapenetpart", tuple(PARTS))
     patches.main("shapenetpart", "bundled")
     segment.main("shapenetpart", "bundled")
-    metrics = read_json(Paths().metrics("shapenetpart", "bundled"))
+    metrics = read_metrics(Paths().metrics("shapenetpart", "bundled"), SegmentationMetrics)
     with open_points(Paths().points("shapenetpart")) as points:
         labels = points.labels("test")
         present = [points.classes[label] for label in np.unique(labels)]
-    assert metrics["samples"] == len(labels) and list(metrics["shapes"]) == present
+    assert metrics.samples == len(labels) and list(metrics.shapes) == present
     rows = segmentation_rows({("shapenetpart", "bundled"): metrics}, published())
     assert [row.key[2] for row in rows if row.ours] == present
     methods = [row[3] for row in means_table({("shapenetpart", "bundled"): metrics}, published()).rows]
@@ -261,20 +263,33 @@ def test_shapenetpart_from_its_official_files_to_a_table(tmp_path, monkeypatch):
 
 
 def test_the_tables_have_every_method_with_its_means_and_every_category():
-    figures = {"instance_miou": 50.0, "class_miou": 40.0, "instance_accuracy": 70.0, "class_accuracy": 60.0}
-    method = figures | {"categories": {"mug": {"accuracy": 70.0, "iou": 30.0}, "bag": {"accuracy": 50.0, "iou": 50.0}}}
-    metrics = {"mode": "correct", "samples": 3, "shapes": {"mug": 2, "bag": 1}, "unseen_points": 1.5, "leakage": 2.0}
-    runs = {
-        ("shapenetpart", "vit_b16"): metrics
-        | dict.fromkeys(("chance", "largest_part", "neutral", "search_train", "search_test"), method)
+    categories = {
+        "mug": CategoryFigures(accuracy=70.0, iou=30.0),
+        "bag": CategoryFigures(accuracy=50.0, iou=50.0),
     }
+    read = {"chance": "none", "largest_part": "test", "neutral": "none", "search_train": "train", "search_test": "test"}
+    protocols = {
+        name: SegmentationFigures(
+            labels_read=labels,
+            instance_miou=50.0,
+            class_miou=40.0,
+            instance_accuracy=70.0,
+            class_accuracy=60.0,
+            categories=categories,
+        )
+        for name, labels in read.items()
+    }
+    metrics = SegmentationMetrics(
+        mode="correct", samples=3, shapes={"mug": 2, "bag": 1}, unseen_points=1.5, leakage=2.0, protocols=protocols
+    )
+    runs = {("shapenetpart", "vit_b16"): metrics}
     means = means_table(runs, published())
     key = ("shapenetpart", "vit_b16", "correct")
     assert means.rows[2] == (*key, "neutral", "none", "50.00", "40.00", "70.00")
     assert means.rows[4] == (*key, "search_test †", "test", "50.00", "40.00", "70.00")
     assert "+2.00 points of instance mIoU" in means.notes[0]
     mug = next(row for row in segmentation_rows(runs, published()) if row.key[2] == "mug")
-    assert mug.ours["IoU †"] == 30.0 and mug.cited.figures["IoU †"] == 48.01
+    assert mug.ours["IoU †"] == 30.0 and mug.published.figures["IoU †"] == 48.01
 
 
 def test_the_figure_shows_both_labellings_and_repeats():
@@ -288,6 +303,7 @@ def test_the_figure_shows_both_labellings_and_repeats():
             shapes.points[rows],
             np.zeros_like(shapes.parts[rows]),
             shapes.parts[rows],
+            up_axis="y",
             part_names=[names[row] for row in rows],
             titles=["best", "median", "worst"],
         )

@@ -28,7 +28,7 @@ from stages.segmentation.back_projection import (
     neighbours,
     smooth_patches,
 )
-from stages.segmentation.evaluation import evaluate, segment_category
+from stages.segmentation.evaluation import score_methods, segment_category, segmentation_metrics
 from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.part_search import search_parts, search_view_weights
 from stages.segmentation.patch_config import PatchConfig
@@ -346,17 +346,21 @@ def test_an_average_by_the_name_of_another_method_is_one_line(name):
 def test_figures_of_all_methods_and_baselines():
     prompts = prompts_of(("part 0", "part 1", "part 2"))
     found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
-    metrics = evaluate({"thing": found}, mode="correct")
-    methods = {name for name, value in metrics.items() if isinstance(value, dict) and "categories" in value}
-    assert methods == {
+    metrics = segmentation_metrics({"thing": found}, score_methods({"thing": found}), mode="correct")
+    assert set(metrics.protocols) == {
         *("neutral", "neutral_as_released", "neutral_refined", "templates", "llm_four", "label_free"),
         *("search_train", "search_test", "chance", "largest_part"),
     }
     truth = random_shapes(seed=3).truth
     constant = np.bincount(truth.ravel()).argmax()
-    assert metrics["largest_part"]["instance_accuracy"] == pytest.approx(100 * (truth == constant).mean(), abs=0.01)
-    assert metrics["search_test"]["instance_miou"] >= metrics["neutral"]["instance_miou"]
-    assert metrics["samples"] == 3 and metrics["shapes"] == {"thing": 3}
+    assert metrics.protocols["largest_part"].instance_accuracy == pytest.approx(
+        100 * (truth == constant).mean(), abs=0.01
+    )
+    assert metrics.protocols["search_test"].instance_miou >= metrics.protocols["neutral"].instance_miou
+    assert metrics.samples == 3 and metrics.shapes == {"thing": 3}
+    read = {name: figures.labels_read for name, figures in metrics.protocols.items()}
+    assert {name for name, split in read.items() if split == "test"} == {"search_test", "largest_part"}
+    assert {name for name, split in read.items() if split == "train"} == {"search_train"}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def test_the_committed_params_load():
         ("  learning_rate: 0.002", "  learning_rate: 2e-3", "pretrain.learning_rate: Input should be a valid number"),
         ("  method: v2", "  method: v3", "render.method: Input should be 'v2', 'v1' or 'contour', got 'v3'"),
         ("  seed: 0\n  keep", "  seed: yes\n  keep", "search.seed: Input should be a valid integer, got True"),
+        ("  fewshot: []", "  fewshot: [rooms]", "'rooms' of fewshot is not among classification"),
         ("select:", "selekt:", "selekt: unknown key"),
         ("select:", "select: [", "not valid YAML"),
     ],

@@ -1,4 +1,4 @@
-"""data/unfinished/: training that was stopped and can be continued."""
+"""data/unfinished/: checkpoints of training that was stopped and can be continued."""
 
 import shutil
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from stages.artifacts.files import complete_file
 
 
 class CheckpointDir:
-    """Documents of training that is not over, by name, for the inputs of one `fingerprint`; others' are removed."""
+    """Checkpoints by name, of training on the inputs of one `fingerprint`; those of other inputs are removed."""
 
     def __init__(self, folder: Path, fingerprint: str):
         self._folder = folder / fingerprint
@@ -16,26 +16,26 @@ class CheckpointDir:
             if other != self._folder:
                 shutil.rmtree(other)
 
-    def place(self, name: str) -> "CheckpointFile":
-        """The place of one document."""
+    def file(self, name: str) -> "CheckpointFile":
+        """The checkpoint of that name, written or not."""
         return CheckpointFile(self._folder / f"{name}.pt")
 
     def remove(self) -> None:
-        """Remove everything: training is over."""
+        """Remove all checkpoints: training is over."""
         shutil.rmtree(self._folder.parent, ignore_errors=True)
 
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """Where one document lies as bytes."""
+    """One checkpoint as bytes."""
 
     path: Path
 
-    def get(self) -> bytes | None:
-        """What was put last, None before anything was."""
+    def read(self) -> bytes | None:
+        """What was written last, None before anything was."""
         return self.path.read_bytes() if self.path.is_file() else None
 
-    def put(self, content: bytes) -> None:
+    def write(self, content: bytes) -> None:
         """Replace what was there, whole or not at all."""
         with complete_file(self.path) as temporary:
             temporary.write_bytes(content)

@@ -18,6 +18,10 @@ class Paths:
         """Depth maps of `dataset`."""
         return self.root / "data/depth" / f"{dataset}.h5"
 
+    def examples(self) -> Path:
+        """Depth maps of a few objects of every dataset, for the report's pictures."""
+        return self.root / "data/examples.h5"
+
     def features(self, dataset: str, backbone: str) -> Path:
         """Image features of the depth maps of `dataset`."""
         return self.root / "data/features" / dataset / backbone / "depth.h5"
@@ -83,6 +87,10 @@ class Paths:
         """Figures of one dataset with one backbone."""
         return self.root / "reports/metrics" / dataset / f"{backbone}.json"
 
+    def fewshot_metrics(self, dataset: str, backbone: str) -> Path:
+        """Few-shot figures of one dataset with one backbone."""
+        return self.root / "reports/metrics" / dataset / f"{backbone}.fewshot.json"
+
     def confusions(self, dataset: str, backbone: str) -> Path:
         """True and predicted class name of every evaluated sample, for `dvc plots`."""
         return self.root / "reports/plots/confusions" / f"{dataset}_{backbone}.csv"
@@ -112,7 +120,7 @@ class Paths:
         return self.root / "reports/figures" / f"{name}.png"
 
     def experiments(self, name: str) -> Path:
-        """A set of DVC experiments, as `dvc exp show --csv` lists it."""
+        """What a command or a benchmark measured apart from `dvc repro`; comes with the repository."""
         return self.root / "reports/experiments" / f"{name}.csv"
 
     def bundled(self, name: str) -> Path:

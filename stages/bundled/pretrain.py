@@ -11,8 +11,8 @@ from stages.backbones.weights import write_weights
 from stages.bundled.pretraining.recipe import RealShapes, top1, train
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
+from stages.core.splits import stratified_cut
 from stages.datasets.registry import read
-from stages.datasets.splits import stratified_cut
 from stages.projection.presets import PRESETS
 
 CONFIG = "bundled.json"

@@ -1,45 +1,77 @@
-"""Keep the few-shot figures of a run for the report: `python -m stages.commands.archive_fewshot <dataset> <backbone>`.
+"""Few-shot figures for the report's archive: `python -m stages.commands.archive_fewshot <dataset> <backbone>`.
 
-For runs that are no part of the selection, because they are long or their data is not here. After `evaluate`; rows of
-the same dataset, backbone and method are replaced.
+Trains and scores what params.yaml's `train` names as a DVC experiment beside the workspace, whether the dataset is
+selected or not, and writes the figures to reports/experiments/few_shot.csv, in place of rows of the same dataset,
+backbone and method. `--metrics FILE` archives figures that `evaluate_fewshot` wrote before. (An experiment sees no
+data/raw: a dataset that lies there and cannot be downloaded needs `select.fewshot`, `dvc repro` and `--metrics`.)
 """
 
-from stages.artifacts.files import read_json, read_text, write_csv
+import argparse
+from pathlib import Path
+
+from stages.artifacts.experiments import FewShotRow, read_rows, write_rows
+from stages.artifacts.figures import FewShotMetrics
+from stages.artifacts.metrics import parse_metrics, read_metrics
 from stages.artifacts.paths import Paths
-from stages.artifacts.points import open_points
-from stages.core.cli import run_stage
-from stages.core.errors import InputError
-from stages.reporting.experiments import csv_rows
-from stages.reporting.few_shot import KEPT_COLUMNS, KEPT_FIGURES
+from stages.commands.experiment import experiment_name, read_output, run_experiment
+from stages.config.params import load_params
+from stages.core.cli import run_command
 
 
-def main(dataset: str, backbone: str) -> None:
+def main(dataset: str, backbone: str, *, metrics: Path | None = None, root: Path = Path()) -> None:
     """Write the figures of every method and number of shots to reports/experiments/few_shot.csv."""
-    metrics, path = Paths().metrics(dataset, backbone), Paths().experiments("few_shot")
-    figures = read_json(metrics).get("few_shot")
-    if not figures:
-        raise InputError(f"{metrics}: no few_shot, expected the figures of `dvc repro train evaluate`")
-    run = (dataset, backbone)
-    others = csv_rows(read_text(path), KEPT_COLUMNS, source=str(path)) if path.exists() else ()
+    params, path = load_params(root), Paths(root).experiments("few_shot")
+    params.dataset_entry(dataset)
+    params.backbone_entry(backbone)
+    kept = read_rows(path, FewShotRow) if path.exists() else ()
+    measured = _run(dataset, backbone, root) if metrics is None else read_metrics(metrics, FewShotMetrics)
     rows = [
-        tuple(row.values())
-        for row in others
-        if (row["dataset"], row["backbone"]) != run or row["method"] not in figures
+        row for row in kept if (row.dataset, row.backbone) != (dataset, backbone) or row.method not in measured.methods
     ]
+    shapes = f"{measured.samples['train']} + {measured.samples['test']}"
     rows += [
-        (*run, _shapes(dataset), method, shots, *(one[name] for name in KEPT_FIGURES))
-        for method, by_shots in figures.items()
-        for shots, one in by_shots.items()
+        FewShotRow(
+            dataset=dataset,
+            backbone=backbone,
+            shapes=shapes,
+            method=method,
+            shots=shots,
+            labels_read=figures.labels_read,
+            top1_mean=figures.top1_mean,
+            top1_std=figures.top1_std,
+            top1_low=figures.top1_low,
+            top1_high=figures.top1_high,
+        )
+        for method, by_shots in measured.methods.items()
+        for shots, figures in by_shots.items()
     ]
-    rows.sort(key=lambda row: (*row[:4], int(row[4])))
-    write_csv(path, dict(zip(KEPT_COLUMNS, zip(*rows, strict=True), strict=True)))
+    rows.sort(key=lambda row: (row.dataset, row.backbone, row.shapes, row.method, row.shots))
+    write_rows(path, rows, FewShotRow)
 
 
-def _shapes(dataset: str) -> str:
-    """How many shapes there are to learn from and to be scored on: a slice is not the whole dataset."""
-    with open_points(Paths().points(dataset)) as points:
-        return " + ".join(str(len(points.labels(split))) for split in ("train", "test"))
+def _run(dataset: str, backbone: str, root: Path) -> FewShotMetrics:
+    """The figures of an experiment that runs few shots on this dataset and backbone alone."""
+    select = {
+        "datasets": [dataset],
+        "classification": [dataset],
+        "fewshot": [dataset],
+        "segmentation": [],
+        "detection": [],
+        "backbones": [backbone],
+    }
+    experiment = experiment_name(f"few_shot-{dataset}-{backbone}", root=root)
+    overrides = {f"select.{axis}": names for axis, names in select.items()}
+    run_experiment(experiment, overrides, "--temp", "evaluate_fewshot", root=root)
+    path = Paths().fewshot_metrics(dataset, backbone)
+    document = read_output(experiment, path, root=root)
+    return parse_metrics(document, FewShotMetrics, source=f"{path} of experiment {experiment}")
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.commands.archive_fewshot", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("dataset", help="name of the dataset in params.yaml")
+    parser.add_argument("backbone", help="name of the backbone in params.yaml")
+    parser.add_argument("--metrics", type=Path, help="archive this file of `evaluate_fewshot` instead of running")
+    run_command(main, parser)

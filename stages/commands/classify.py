@@ -19,7 +19,8 @@ import numpy as np
 
 from stages.artifacts.files import read_text, write_bytes
 from stages.artifacts.paths import Paths
-from stages.backbones.clip import ClipModel, choose_device
+from stages.backbones.clip import ClipModel
+from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.core.cli import run_command

@@ -11,6 +11,7 @@ import re
 import textwrap
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import yaml
 
@@ -45,7 +46,7 @@ def code_dependencies(root: Path, command: str) -> list[list[str]]:
     """What the stage that `command` runs depends on: its module and folders, then the files of each shared package."""
     module = module_of(command)
     reached = reached_files(root, module)
-    sections = {Path(f"stages/config/{section}.py") for section in sections_read(root, module)}
+    sections = {_section_file(section) for section in sections_read(root, module)}
     shared = {path for path in reached | sections if path.parts[1] in SHARED}
     folders = {_room(path) for path in reached - shared}
     files = [sorted(path.as_posix() for path in shared if path.parts[1] == package) for package in SHARED]
@@ -124,6 +125,12 @@ def _sections_in(source: str) -> frozenset[str]:
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names
             }
     return frozenset(found & known)
+
+
+def _section_file(section: str) -> Path:
+    """The module that defines the section's class; entries by name have it behind `dict[str, ...]`."""
+    declared = Params.__dataclass_fields__[section].type
+    return module_of(f"python -m {(get_args(declared) or (declared,))[-1].__module__}")
 
 
 def _arguments(function: ast.FunctionDef) -> list[ast.arg]:

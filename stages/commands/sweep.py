@@ -7,78 +7,52 @@ One DVC experiment a value, named <sweep>-<n>-<commit>; they run beside the work
 """
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-import dvc.api
-from dvc.exceptions import DvcException
-
-from stages.artifacts.files import write_csv
+from stages.artifacts.experiments import SweepRow, write_rows
+from stages.artifacts.figures import ClassificationMetrics
+from stages.artifacts.metrics import parse_metrics
 from stages.artifacts.paths import Paths
+from stages.commands.experiment import experiment_name, read_output, run_experiment
 from stages.config.params import load_params
 from stages.core.cli import run_command
-from stages.core.errors import InputError
-from stages.reporting.classification import protocols_of
-from stages.reporting.experiments import COLUMNS
-
-DVC = (sys.executable, "-m", "dvc")
 
 
-def main(names: list[str]) -> None:
+def main(names: Sequence[str], *, root: Path = Path()) -> None:
     """Run the named sweeps and write reports/experiments/<name>.csv each."""
-    params = load_params()
+    params = load_params(root)
     runs = [(dataset, backbone) for dataset in params.select.classification for backbone in params.select.backbones]
-    baseline = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()
-    for name in names:
-        sweep, rows = params.sweep_entry(name), []
+    for name, sweep in {name: params.sweep_entry(name) for name in names}.items():
+        rows = []
         for number, value in enumerate(sweep.values):
-            experiment = f"{name}-{number}-{baseline}"  # the name alone may stand at another commit too
-            run_experiment(experiment, {sweep.param: value} | sweep.fixed, "--temp", "evaluate")
-            rows += [(_shown(value), *row) for run in runs for row in _figures(experiment, *run)]
-        write_csv(Paths().experiments(name), dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
+            experiment = experiment_name(f"{name}-{number}", root=root)
+            run_experiment(experiment, {sweep.param: value} | sweep.fixed, "--temp", "evaluate", root=root)
+            rows += [row for run in runs for row in _rows(experiment, _shown(value), *run, root=root)]
+        write_rows(Paths(root).experiments(name), rows, SweepRow)
 
 
-def run_experiment(name: str, overrides: Mapping[str, object], *options: str) -> None:
-    """`dvc exp run` with `overrides` (full key -> value) set, in place of an older experiment of that name."""
-    # --force would replace it too, but run every stage again, from the download on
-    subprocess.run([*DVC, "exp", "remove", name], capture_output=True, check=False)
-    sets = [
-        f"--set-param={key}={value if isinstance(value, str) else json.dumps(value)}"
-        for key, value in overrides.items()
-    ]
-    run_dvc("exp", "run", "--name", name, *sets, *options)
-
-
-def run_dvc(*arguments: str) -> None:
-    """Run DVC, whose stages then take this Python; InputError where it fails."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    if subprocess.run([*DVC, *arguments], env=os.environ | {"PATH": path}, check=False).returncode:
-        raise InputError(f"dvc {' '.join(arguments[:4])}: failed; its output is above")
-
-
-def _shown(value) -> str:
+def _shown(value: str | int | float | tuple[str, ...]) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _figures(experiment: str, dataset: str, backbone: str) -> list[tuple]:
-    """(dataset, backbone, protocol, top-1, seconds of its search or empty) of one experiment."""
-    metrics = _metrics(experiment, Paths().metrics(dataset, backbone))
-    seconds = _metrics(experiment, Paths().seconds(dataset, backbone))
+def _rows(experiment: str, value: str, dataset: str, backbone: str, *, root: Path) -> list[SweepRow]:
+    """Every protocol of one experiment, with the seconds of its search where `search.timed` noted them."""
+    source, chosen = Paths().metrics(dataset, backbone), Paths().search(dataset, backbone)
+    document = read_output(experiment, source, root=root)
+    metrics = parse_metrics(document, ClassificationMetrics, source=f"{source} of experiment {experiment}")
+    searched = read_output(experiment, chosen, root=root)
     return [
-        (dataset, backbone, protocol, metrics[protocol]["top1"], seconds.get(protocol, ""))
-        for protocol in protocols_of(metrics)
+        SweepRow(
+            value=value,
+            dataset=dataset,
+            backbone=backbone,
+            protocol=protocol,
+            top1=figures.top1,
+            seconds=searched.get(protocol, {}).get("seconds"),
+        )
+        for protocol, figures in metrics.protocols.items()
     ]
-
-
-def _metrics(experiment: str, path: Path) -> dict:
-    try:
-        return dvc.api.metrics_show(str(path), rev=experiment)
-    except DvcException as error:
-        raise InputError(f"{path}: no metrics in experiment {experiment} ({error})") from error
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from stages.config.patches import Patches
 from stages.config.pretrain import Pretrain, PretrainParts
 from stages.config.render import Render
 from stages.config.report import Report
-from stages.config.reproduce import Paper
+from stages.config.reproduce import Reproduce
 from stages.config.search import Search
 from stages.config.section import section
 from stages.config.segment import Segment
@@ -50,7 +50,7 @@ class Params:
     segment: Segment
     report: Report
     sweep: dict[str, Sweep]
-    paper: Paper
+    reproduce: Reproduce
     pretrain: Pretrain
     pretrain_parts: PretrainParts
 

@@ -7,7 +7,8 @@ from stages.config.section import section
 class Select:
     """The axes of the matrices in dvc.yaml: datasets that are read, those of each task among them, and backbones.
 
-    Segmentation has backbones of its own: it needs features of patches that mean something by themselves.
+    `fewshot` names those of `classification` that few-shot methods are trained on too. Segmentation has backbones of
+    its own: it needs features of patches that mean something by themselves.
     """
 
     datasets: tuple[str, ...]
@@ -19,7 +20,12 @@ class Select:
     segmentation_backbones: tuple[str, ...]
 
     def __post_init__(self):
-        for task in ("classification", "segmentation", "detection"):
+        for task, among in (
+            ("classification", "datasets"),
+            ("segmentation", "datasets"),
+            ("detection", "datasets"),
+            ("fewshot", "classification"),
+        ):
             for name in getattr(self, task):
-                if name not in self.datasets:
-                    raise ValueError(f"'{name}' of {task} is not among datasets")
+                if name not in getattr(self, among):
+                    raise ValueError(f"'{name}' of {task} is not among {among}")

@@ -9,4 +9,4 @@ class Sweep:
 
     param: str
     values: tuple[str | int | float | tuple[str, ...], ...]
-    fixed: dict[str, str | int | float | tuple[str | int, ...]]
+    fixed: dict[str, bool | str | int | float | tuple[str | int, ...]]

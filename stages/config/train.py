@@ -7,10 +7,10 @@ from stages.config.section import section
 
 @section
 class Augment:
-    """Random changes of the clouds that learnable smoothing learns from; 0 switches one off.
+    """Random augmentation of the clouds that learnable smoothing is trained on; 0 switches one kind off.
 
-    Largest turn about the up axis in degrees, stretch of an axis, shift, standard deviation of the points' jitter, and
-    share of points dropped.
+    Largest rotation about the up axis in degrees, relative scaling of an axis, shift, standard deviation of the points'
+    jitter, and share of points dropped.
     """
 
     turn: float
@@ -22,7 +22,7 @@ class Augment:
 
 @section
 class Adapter:
-    """Which inter-view adapter; `residual` (share of what it adds) and `dropout` belong to the released one."""
+    """Which inter-view adapter; `residual` (share of adapted features) and `dropout` are the released one's."""
 
     variant: Literal["paper", "released"]
     residual: float
@@ -31,11 +31,14 @@ class Adapter:
 
 @section
 class Train:
-    """Few-shot methods, their shots and seeds; every null of the recipe takes the value of `preset`."""
+    """Few-shot methods, which stages/fewshot/methods.py knows by name, their shots and seeds, and the training recipe.
 
-    methods: tuple[Literal["adapter", "smooth", "smooth_adapter", "tip_adapter", "tip_adapter_f", "linear_probe"], ...]
+    Every None of the recipe takes the value of `preset`.
+    """
+
+    methods: tuple[str, ...]
     shots: tuple[int, ...]
-    smooth_shots: tuple[int, ...]
+    cloud_shots: tuple[int, ...]
     seeds: tuple[int, ...]
     short_classes: Literal["error", "use_all"]
     validation_fraction: float
@@ -45,7 +48,7 @@ class Train:
     preset: Literal["report", "pointclip"]
     optimiser: Literal["sgd", "adamw"] | None
     batch_size: int | None
-    at_once: int | None
+    micro_batch_size: int | None
     epochs: int | None
     learning_rate: float | None
     weight_decay: float | None

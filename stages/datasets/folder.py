@@ -11,9 +11,9 @@ import numpy as np
 from stages.artifacts.types import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
+from stages.core.splits import stratified_cut
 from stages.datasets.layout import files_below, read_text, subfolders
 from stages.datasets.objects import FORMATS, read_objects
-from stages.datasets.splits import stratified_cut
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (["path", "label"], ["path", "label", "split"])

@@ -1,22 +1,7 @@
-"""Cuts of a split, for choosing anything without the test split."""
-
-import numpy as np
+"""A validation split for datasets without one, so that nothing is chosen on the test split."""
 
 from stages.artifacts.types import Clouds
-
-
-def stratified_cut(labels: np.ndarray, *, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows kept and rows cut, both sorted: of every class of `labels` [N], `fraction` is cut at random.
-
-    The cut of a class is rounded to the nearest whole number of samples, and never takes all of them.
-    """
-    rng = np.random.default_rng(seed)
-    cut = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        count = min(round(fraction * len(rows)), len(rows) - 1)
-        cut[rng.permutation(rows)[:count]] = True
-    return np.flatnonzero(~cut), np.flatnonzero(cut)
+from stages.core.splits import stratified_cut
 
 
 def with_validation(splits: dict[str, Clouds], *, fraction: float, seed: int) -> dict[str, Clouds]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from stages.artifacts.figures import LabelsRead
 from stages.artifacts.types import Scene
 from stages.config.detect import Detect
 from stages.core.errors import InputError
@@ -58,6 +59,7 @@ PROPOSALS: dict[str, Callable[[Detect, torch.device], Propose]] = {
     "clusters": clusters,
     "detr3d": detr3d,
 }
+LABELS_READ: dict[str, LabelsRead] = {"ground_truth": "test", "detr3d": "train"}  # of the others none
 
 
 def proposers(detect: Detect, device: torch.device) -> dict[str, Propose]:

@@ -1,6 +1,6 @@
-"""The inter-view adapter: one feature of all views together moves the feature of every view.
+"""The inter-view adapter: one feature of all views together changes the feature of every view.
 
-N samples, V views, D embedding, H width of the global feature. Depth-map features go in and come out as [N, V, D].
+N samples, V views, D embedding. Depth-map features go in and come out as [N, V, D].
 """
 
 import torch
@@ -9,14 +9,14 @@ from torch.nn.functional import relu
 
 from stages.config.train import Adapter
 
-START = 0.1  # of the usual size of the first weights of W3
+W3_SCALE = 0.1  # of the usual first weights of W3
 
 
 class PaperAdapter(nn.Module):
     """f_global = ReLU(concat(f_1..f_V) W1ᵀ) W2ᵀ; f_iᵃ = f_i + ReLU(f_global W3iᵀ) (PointCLIP, eq. 5 and 6).
 
-    W1 [D, V·D], W2 [D, D], W3 [V·D, D]. W3 starts near 0 (not at it, where ReLU passes no gradient), so that training
-    starts beside the zero-shot classifier.
+    W1 [D, V·D], W2 [D, D], W3 [V·D, D]. W3 starts near 0 so that training starts near the zero-shot classifier; at 0
+    itself ReLU would pass no gradient.
     """
 
     def __init__(self, *, views: int, width: int):
@@ -25,15 +25,12 @@ class PaperAdapter(nn.Module):
         self.mix = nn.Linear(width, width, bias=False)
         self.to_views = nn.Linear(width, views * width, bias=False)
         with torch.no_grad():
-            self.to_views.weight *= START
+            self.to_views.weight *= W3_SCALE
 
     def forward(self, features: Tensor) -> Tensor:
         """Adapted features [N, V, D]."""
-        return self.moved(features, self.to_global(features.flatten(1)))
-
-    def moved(self, features: Tensor, first: Tensor) -> Tensor:
-        """Adapted features [N, V, D], given what the first layer makes of them, [N, D]."""
-        return features + relu(self.to_views(self.mix(relu(first)))).view_as(features)
+        shared = self.mix(relu(self.to_global(features.flatten(1))))
+        return features + relu(self.to_views(shared)).view_as(features)
 
 
 class ReleasedAdapter(nn.Module):
@@ -55,8 +52,8 @@ class ReleasedAdapter(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Adapted features [N, V, D]."""
         fused = self.channels((features * self.fusion[:, None]).flatten(0, 1)).view_as(features)
-        moved = self.to_views(self.to_global(self.dropout(fused.flatten(1))))
-        return self.residual * moved.view_as(features) + (1 - self.residual) * features
+        added = self.to_views(self.to_global(self.dropout(fused.flatten(1))))
+        return self.residual * added.view_as(features) + (1 - self.residual) * features
 
 
 def new_adapter(settings: Adapter, *, views: int, width: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Point clouds changed at random while learnable smoothing is trained."""
+"""Random augmentation of the point clouds that learnable smoothing is trained on."""
 
 import math
 
@@ -9,11 +9,11 @@ from stages.config.train import Augment
 
 
 def augment(clouds: Tensor, settings: Augment) -> Tensor:
-    """Clouds [B, P, 3], y up, each turned, stretched, moved, shaken and thinned at random, from torch's generator.
+    """Clouds [B, P, 3], y up, each rotated, scaled, shifted, jittered and thinned at random, from torch's generator.
 
-    Turned about y by up to ± `turn` degrees; each axis scaled by 1 ± `scale`; moved by up to ± `shift` along each axis
-    (the projection centres every cloud again); every point moved by a normal `jitter`; a share of the points, drawn
-    from 0 to `dropout`, is put where the cloud's first point is.
+    Rotation about y by up to ± `turn` degrees; each axis scaled by 1 ± `scale`; a shift of up to ± `shift` along each
+    axis (the projection centres every cloud again); normal noise of standard deviation `jitter` on every point; a share
+    of the points, drawn from 0 to `dropout`, replaced by the cloud's first point.
     """
     samples, points, _ = clouds.shape
     options = {"device": clouds.device}

@@ -1,9 +1,8 @@
 """The baselines that need no gradient steps through a network: the cache model and the linear probe.
 
-Every number they leave open is chosen by the loss on the validation set.
+Their hyperparameters are chosen by the loss on the validation set. N samples of it, S of the support set, C classes.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -17,71 +16,75 @@ from stages.fewshot.classifiers import CacheClassifier, LinearClassifier, ZeroSh
 from stages.fewshot.training import Labelled, predict
 
 # Of CLIP's logit scale: Tip-Adapter's alpha of 1 to 3 is made for a logit scale of 100.
-ALPHAS = tuple(np.geomspace(0.003, 1, 8))
+ALPHAS = tuple(np.geomspace(0.003, 1, 8).tolist())
 BETAS = (1.0, 2.0, 4.0, 5.5, 8.0, 12.0, 20.0)
-PENALTIES = tuple(np.geomspace(1e-4, 1e3, 8)[::-1])
+PENALTIES = tuple(np.geomspace(1e3, 1e-4, 8).tolist())
 
 
 def tip_adapter(
     support: Labelled, validation: Labelled, zero_shot: ZeroShot, *, trained: bool = False
 ) -> CacheClassifier:
-    """The cache model with the alpha and beta of the lowest validation loss; `trained` leaves its keys to be learnt."""
+    """The cache model with the alpha and beta of the lowest validation loss; `trained` makes its keys parameters."""
     model = CacheClassifier(support.inputs, support.labels, zero_shot, alpha=0.0, beta=0.0, trained=trained)
-    choices = itertools.product((zero_shot.logit_scale * alpha for alpha in ALPHAS), BETAS)
-    losses = {choice: _loss_with(model, choice, validation) for choice in choices}
-    _loss_with(model, min(losses, key=losses.get), validation)
+    with torch.no_grad():
+        start, affinity = zero_shot.logits(validation.inputs), model.affinity(validation.inputs)
+        cached = {beta: model.cache_logits(affinity, beta) for beta in BETAS}
+        losses = {
+            (alpha, beta): cross_entropy(start + alpha * cached[beta], validation.labels).item()
+            for alpha in (zero_shot.logit_scale * share for share in ALPHAS)
+            for beta in BETAS
+        }
+    alpha, beta = min(losses, key=losses.get)
+    model.alpha.fill_(alpha)
+    model.beta.fill_(beta)
     return model
 
 
 def linear_probe(support: Labelled, validation: Labelled, zero_shot: ZeroShot, *, start: str) -> LinearClassifier:
     """Softmax regression on the features of all views, its ridge penalty chosen by the one-standard-error rule.
 
-    From `zero` it is CLIP's linear probe; from `text` it is added to the zero-shot logits and has no bias, so that the
-    penalty draws it to the zero-shot classifier instead of to nothing.
+    With `start` zero it is CLIP's linear probe. With text it is added to the zero-shot logits and has no bias, so that
+    the penalty shrinks it towards the zero-shot classifier.
     """
-    beside = zero_shot if start == "text" else None
+    added_to = zero_shot if start == "text" else None
     features = zero_shot.logit_scale * cache_keys(support.inputs).double().cpu().numpy()
-    offset = zero_shot.logits(support.inputs).double().cpu().numpy() if beside else 0.0
-    # the solution lies in the span of the support set: as many unknowns a class as samples, whatever the width
+    offset = zero_shot.logits(support.inputs).double().cpu().numpy() if added_to else 0.0
+    # the solution is a combination of the support features: S unknowns a class, whatever the width of a feature
     basis, singular, rotation = np.linalg.svd(features, full_matrices=False)
-    reduced, found, models = basis * singular, np.zeros((len(zero_shot.text), len(singular) + 1)), []
-    for penalty in PENALTIES:  # from the strongest, each starting at the one before
-        found = _regress(reduced, support.labels.cpu().numpy(), offset, penalty, found, biased=beside is None)
-        weight = zero_shot.logit_scale * found[:, :-1] @ rotation
-        tensors = (torch.from_numpy(part).float().to(support.inputs.device) for part in (weight, found[:, -1]))
-        models.append(LinearClassifier(*tensors, beside))
-    return models[within_one_error(torch.stack([validation_losses(model, validation) for model in models]))]
+    reduced, labels = basis * singular, support.labels.cpu().numpy()
+    solution, models = np.zeros((len(zero_shot.text), len(singular) + 1)), []
+    for penalty in PENALTIES:  # from the strongest, each starting at the solution before
+        solution = _regress(reduced, labels, offset, penalty, solution, biased=added_to is None)
+        weight = zero_shot.logit_scale * solution[:, :-1] @ rotation
+        tensors = (torch.from_numpy(part).float().to(support.inputs.device) for part in (weight, solution[:, -1]))
+        models.append(LinearClassifier(*tensors, added_to))
+    losses = torch.stack([_sample_losses(model, validation) for model in models])
+    return models[within_one_error(losses)]
 
 
 def within_one_error(losses: Tensor) -> int:
-    """The first row of losses [K, N] of the same N samples that is as good as the best by what they can tell.
+    """The first row of losses [K, N] of the same N samples that is within one standard error of the best row.
 
-    Its mean is above the lowest by no more than the standard error of the difference (Breiman's rule, paired): with
-    rows from the simplest model on, a few samples that happen to agree do not buy a complicated one.
+    Its mean exceeds the lowest by no more than the standard error of the paired difference (Breiman's rule): with rows
+    ordered from the simplest model on, a few lucky samples do not select a complicated one.
     """
     excess = losses - losses[losses.mean(1).argmin()]
     error = excess.std(1, correction=0) / math.sqrt(losses.shape[1])
     return int((excess.mean(1) <= error).nonzero()[0])
 
 
-def validation_losses(model: torch.nn.Module, validation: Labelled) -> Tensor:
+def _sample_losses(model: torch.nn.Module, validation: Labelled) -> Tensor:
     """Cross entropy f4 [N] of every sample of the validation set."""
-    logits = predict(model, validation.inputs, at_once=len(validation.labels))
+    logits = predict(model, validation.inputs, batch_size=len(validation.labels))
     return cross_entropy(logits, validation.labels, reduction="none").cpu()
-
-
-def _loss_with(model: CacheClassifier, choice: tuple[float, float], validation: Labelled) -> float:
-    for scalar, value in zip((model.alpha, model.beta), choice, strict=True):
-        scalar.fill_(value)
-    return validation_losses(model, validation).mean().item()
 
 
 def _regress(
     features: np.ndarray, labels: np.ndarray, offset, penalty: float, start: np.ndarray, *, biased: bool
 ) -> np.ndarray:
-    """Weights and bias f8 [C, R + 1] of features f8 [S, R] that minimise the mean loss + penalty / 2 |weights|^2.
+    """Weights and bias f8 [C, R + 1] that minimise the mean loss on features f8 [S, R] + penalty / 2 |weights|^2.
 
-    The bias is 0 where none is asked for.
+    The bias is 0 unless `biased`.
     """
     extended = np.column_stack([features, np.full(len(features), float(biased))])
     target = np.eye(len(start))[labels]

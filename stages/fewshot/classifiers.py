@@ -1,6 +1,6 @@
-"""Models of depth-map features or point clouds -> class logits; what they learn is all that their state holds.
+"""Models of depth-map features or point clouds -> class logits; their state holds the trained tensors alone.
 
-N samples, V views, D embedding, C classes, S support samples.
+N samples, V views, D embedding, C classes, S support samples, P points.
 """
 
 import math
@@ -29,10 +29,10 @@ class ZeroShot(NamedTuple):
 
 
 class AdapterClassifier(nn.Module):
-    """Adapted features, brought back to unit norm on average over the views, and the zero-shot logits of them.
+    """Zero-shot logits of adapted features, which are scaled to unit norm on average over the views.
 
-    In training every feature is first moved by a normal of `noise` times its length, and brought back to it: a frozen
-    tower that knows the support set by heart tells it apart without fault, and nothing would be left to learn from it.
+    In training, normal noise of `noise` times a feature's length is added to it, and its length is restored: an image
+    tower that was itself trained on the support set classifies it without error, which leaves the adapter no gradient.
     """
 
     def __init__(self, adapter: nn.Module, zero_shot: ZeroShot, *, noise: float = 0.0):
@@ -42,12 +42,9 @@ class AdapterClassifier(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N, C] of features [N, V, D]."""
         if self.training and self.noise:
-            moves = torch.randn_like(features) * (self.noise / math.sqrt(features.shape[2]))
-            features = normalize(features + moves, dim=2)
-        return self.judge(self.adapter(features))
-
-    def judge(self, adapted: Tensor) -> Tensor:
-        """Logits [N, C] of adapted features [N, V, D]."""
+            noise = torch.randn_like(features) * (self.noise / math.sqrt(features.shape[2]))
+            features = normalize(features + noise, dim=2)
+        adapted = self.adapter(features)
         scale = math.sqrt(adapted.shape[1]) / adapted.flatten(1).norm(dim=1)
         return scale[:, None] * self.zero_shot.logits(adapted)
 
@@ -71,12 +68,19 @@ class CacheClassifier(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N, C] of features [N, V, D]."""
-        affinity = cache_keys(features) @ normalize(self.keys, dim=1).T
-        return self.zero_shot.logits(features) + self.alpha * (-self.beta * (1 - affinity)).exp() @ self.values
+        return self.zero_shot.logits(features) + self.alpha * self.cache_logits(self.affinity(features), self.beta)
+
+    def affinity(self, features: Tensor) -> Tensor:
+        """Cosines [N, S] of features [N, V, D] and the keys."""
+        return cache_keys(features) @ normalize(self.keys, dim=1).T
+
+    def cache_logits(self, affinity: Tensor, beta: Tensor | float) -> Tensor:
+        """exp(-beta (1 - affinity)) L, [N, C], of affinities [N, S]."""
+        return (-beta * (1 - affinity)).exp() @ self.values
 
 
 class LinearClassifier(nn.Module):
-    """A matrix over the features of all views, added to the zero-shot logits when it was trained beside them."""
+    """A linear layer on the features of all views; with `zero_shot`, its logits are added to the zero-shot ones."""
 
     def __init__(self, weight: Tensor, bias: Tensor, zero_shot: ZeroShot | None):
         super().__init__()
@@ -85,8 +89,8 @@ class LinearClassifier(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N, C] of features [N, V, D]."""
-        own = cache_keys(features) @ self.weight.T + self.bias
-        return own if self.zero_shot is None else own + self.zero_shot.logits(features)
+        logits = cache_keys(features) @ self.weight.T + self.bias
+        return logits if self.zero_shot is None else logits + self.zero_shot.logits(features)
 
 
 class CloudClassifier(nn.Module):
@@ -109,5 +113,5 @@ class CloudClassifier(nn.Module):
 
 
 def cache_keys(features: Tensor) -> Tensor:
-    """Features [N, V, D] of unit norm laid end to end, of unit norm again: [N, V·D]."""
+    """Unit features [N, V, D] of all views concatenated and scaled to unit norm: [N, V·D]."""
     return features.flatten(1) / math.sqrt(features.shape[1])

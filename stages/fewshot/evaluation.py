@@ -1,57 +1,71 @@
 """Figures of few-shot predictions: the only part of the package that sees test labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stages.artifacts.figures import FewShotFigures, LabelsRead
 from stages.config.evaluate import Evaluate
 from stages.zeroshot.metrics import bootstrap_interval, mean_class_accuracy
 
 ZERO_SHOT = "zero_shot"
-BEST_ON_TEST = "{}_best_on_test"  # the published choice of the epoch: an oracle
+BEST_ON_TEST = "{}_best_on_test"  # the published choice of the epoch: an upper bound
 
 
-def few_shot(
-    columns: dict[str, np.ndarray], epochs: Sequence[tuple[str, int, int, np.ndarray]], *, evaluate: Evaluate
-) -> dict[str, dict[str, dict]]:
-    """Per method and number of shots the mean and deviation over the seeds; 0 shots is the zero-shot row.
+def few_shot_figures(
+    columns: Mapping[str, np.ndarray], epochs: Sequence[tuple[str, int, int, np.ndarray]], *, config: Evaluate
+) -> dict[str, dict[int, FewShotFigures]]:
+    """Per method and number of shots the mean and deviation over the seeds; 0 shots is the zero-shot classifier.
 
     `columns` are those of the predictions; `epochs` hold method, shots, seed and the classes [epochs, N] predicted
-    after each epoch: of these, the best on the test labels gives one more, marked method.
+    after each epoch: of these, the best on the test labels gives one more method.
     """
     first = {name: values[columns["rank"] == 0] for name, values in columns.items()}
     labels = first["label"][first["method"] == ZERO_SHOT]
-    runs = {}
+    runs: dict[str, dict[int, dict[int, np.ndarray]]] = {}
     for method, shots, seed in dict.fromkeys(zip(first["method"], first["shots"], first["seed"], strict=True)):
         rows = (first["method"] == method) & (first["shots"] == shots) & (first["seed"] == seed)
-        runs.setdefault(method, {}).setdefault(int(shots), {})[int(seed)] = first["predicted"][rows]
-    zero_shot = runs.pop(ZERO_SHOT)[0]
-    for method, shots, seed, watched in epochs:
-        best = watched[np.argmax((watched == labels).mean(1))]
-        runs.setdefault(BEST_ON_TEST.format(method), {}).setdefault(shots, {})[seed] = best
-    start = _figures(zero_shot, labels, evaluate) | {"seeds": [], "labels_read": "none"}
-    figures = {method: {"0": start} for method in runs}
-    for method, by_shots in runs.items():
-        for shots, seeds in by_shots.items():
-            read = {"labels_read": _labels_read(method)}
-            figures[method][str(shots)] = _figures(seeds, labels, evaluate) | read
-    return figures
-
-
-def _labels_read(method: str) -> str:
-    return "test" if method.endswith(BEST_ON_TEST.format("")) else "train"
-
-
-def _figures(predicted: dict[int, np.ndarray], labels: np.ndarray, evaluate: Evaluate) -> dict:
-    """Percentages of the classes [N] predicted by each seed; the interval is over test samples, of the seeds' mean."""
-    hits = np.stack([run == labels for run in predicted.values()])
-    low, high = bootstrap_interval(hits.mean(0), samples=evaluate.bootstrap_samples, seed=evaluate.bootstrap_seed)
-    shares = {
-        "top1_mean": hits.mean(),
-        "top1_std": hits.mean(1).std(),
-        "top1_low": low,
-        "top1_high": high,
-        "mean_class_accuracy_mean": np.mean([mean_class_accuracy(run, labels) for run in predicted.values()]),
+        runs.setdefault(str(method), {}).setdefault(int(shots), {})[int(seed)] = first["predicted"][rows]
+    zero_shot = list(runs.pop(ZERO_SHOT)[0].values())
+    labels_read: dict[str, LabelsRead] = dict.fromkeys(runs, "train")
+    for method, shots, seed, epoch_predictions in epochs:
+        best, name = np.argmax((epoch_predictions == labels).mean(1)), BEST_ON_TEST.format(method)
+        runs.setdefault(name, {}).setdefault(shots, {})[seed] = epoch_predictions[best]
+        labels_read[name] = "test"
+    start = _figures(zero_shot, labels, seeds=(), labels_read="none", config=config)
+    return {
+        method: {0: start}
+        | {
+            shots: _figures(
+                list(seeds.values()), labels, seeds=tuple(seeds), labels_read=labels_read[method], config=config
+            )
+            for shots, seeds in by_shots.items()
+        }
+        for method, by_shots in runs.items()
     }
-    percent = {name: round(100 * float(share), 2) for name, share in shares.items()}
-    return percent | {"seeds": list(predicted)}
+
+
+def _figures(
+    predicted: Sequence[np.ndarray],
+    labels: np.ndarray,
+    *,
+    seeds: tuple[int, ...],
+    labels_read: LabelsRead,
+    config: Evaluate,
+) -> FewShotFigures:
+    """Percentages of the classes [N] predicted with each seed; the interval is over samples, of the seeds' mean."""
+    hits = np.stack([one == labels for one in predicted])
+    low, high = bootstrap_interval(hits.mean(0), samples=config.bootstrap_samples, seed=config.bootstrap_seed)
+    return FewShotFigures(
+        labels_read=labels_read,
+        top1_mean=_percent(hits.mean()),
+        top1_std=_percent(hits.mean(1).std()),
+        top1_low=_percent(low),
+        top1_high=_percent(high),
+        mean_class_accuracy_mean=_percent(np.mean([mean_class_accuracy(one, labels) for one in predicted])),
+        seeds=seeds,
+    )
+
+
+def _percent(share: float) -> float:
+    return round(100 * float(share), 2)

@@ -1,11 +1,13 @@
 """Training recipes: the published constants under one word, and their overrides from params.yaml."""
 
 import dataclasses
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from stages.config.train import Train
 from stages.core.errors import InputError
@@ -13,16 +15,16 @@ from stages.core.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a model is trained; the learning rate rises over `warmup_epochs`, then falls along a cosine to 0.
+    """How a model is trained: the optimiser, and a learning rate that rises over `warmup_epochs`, then falls to 0.
 
-    `patience` epochs without a better validation loss end the training; `at_once` samples are in memory together, and
-    the gradients of a batch are accumulated over them. What is learnt is shown features moved by `feature_noise`
-    times their own length.
+    `patience` epochs without a better validation loss end the training. The gradients of a batch are accumulated over
+    parts of `micro_batch_size`, which are in memory one at a time. In training, features are moved by normal noise of
+    `feature_noise` times their length.
     """
 
     optimiser: Literal["sgd", "adamw"]
     batch_size: int
-    at_once: int
+    micro_batch_size: int
     epochs: int
     learning_rate: float
     weight_decay: float
@@ -31,28 +33,27 @@ class Recipe:
     patience: int
     feature_noise: float
 
-    def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from 0."""
-        if epoch < self.warmup_epochs:
-            return self.learning_rate * (epoch + 1) / (self.warmup_epochs + 1)
-        done = (epoch - self.warmup_epochs) / (self.epochs - self.warmup_epochs)
-        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-    def optimiser_of(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+    def optimiser_of(self, model: nn.Module) -> Optimizer:
         """An optimiser of the parameters that are trained."""
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if self.optimiser == "sgd":
-            return torch.optim.SGD(
-                trained, self.learning_rate, momentum=0.9, weight_decay=self.weight_decay, fused=True
-            )
-        return torch.optim.AdamW(trained, self.learning_rate, weight_decay=self.weight_decay)
+            return SGD(trained, self.learning_rate, momentum=0.9, weight_decay=self.weight_decay, fused=True)
+        return AdamW(trained, self.learning_rate, weight_decay=self.weight_decay)
+
+    def schedule_of(self, optimiser: Optimizer) -> LRScheduler:
+        """The learning rate by epoch: linear up to the full rate over the warm-up, then a cosine to 0."""
+        cosine = CosineAnnealingLR(optimiser, self.epochs - self.warmup_epochs)
+        if not self.warmup_epochs:
+            return cosine
+        warmup = LinearLR(optimiser, 1 / (self.warmup_epochs + 1), total_iters=self.warmup_epochs)
+        return SequentialLR(optimiser, [warmup, cosine], milestones=[self.warmup_epochs])
 
 
 # PointCLIP's released configuration; momentum and weight decay are those of its training library.
 POINTCLIP = Recipe(
     optimiser="sgd",
     batch_size=32,
-    at_once=32,
+    micro_batch_size=32,
     epochs=250,
     learning_rate=0.01,
     weight_decay=0.0005,
@@ -66,7 +67,7 @@ PRESETS = {
     "report": dataclasses.replace(
         POINTCLIP,
         batch_size=8,
-        at_once=8,
+        micro_batch_size=8,
         epochs=20,
         learning_rate=0.1,
         label_smoothing=0.0,
@@ -75,14 +76,15 @@ PRESETS = {
     ),
     "pointclip": POINTCLIP,
 }
-SMOOTHING_METHODS = ("smooth", "smooth_adapter")  # they draw the clouds themselves
-# Learnable smoothing has few weights that every pixel depends on: larger steps, chosen as the above, make it swing.
-SMOOTHING = dataclasses.replace(PRESETS["report"], epochs=8, learning_rate=0.01, patience=8)
+# Learnable smoothing has few weights, and every pixel depends on them: larger steps make the training unstable.
+SMOOTHING_PRESETS = PRESETS | {
+    "report": dataclasses.replace(PRESETS["report"], epochs=8, learning_rate=0.01, patience=8)
+}
 # Tip-Adapter-F's published recipe; the patience is ours.
 TIP_ADAPTER_F = Recipe(
     optimiser="adamw",
     batch_size=256,
-    at_once=256,
+    micro_batch_size=256,
     epochs=20,
     learning_rate=0.001,
     weight_decay=0.01,
@@ -93,27 +95,25 @@ TIP_ADAPTER_F = Recipe(
 )
 
 
-def of(method: str, settings: Train) -> Recipe | None:
-    """The recipe of a method: Tip-Adapter-F's own, None where no step is taken, else what `settings` asks for."""
-    own = {"tip_adapter": None, "linear_probe": None, "tip_adapter_f": TIP_ADAPTER_F}
-    return own[method] if method in own else resolve(settings, smoothing=method in SMOOTHING_METHODS)
-
-
-def resolve(settings: Train, *, smoothing: bool = False) -> Recipe:
+def resolve(settings: Train, *, presets: Mapping[str, Recipe] = PRESETS) -> Recipe:
     """The preset that `settings` names with every non-null override applied; InputError names a value out of range."""
-    preset = SMOOTHING if smoothing and settings.preset == "report" else PRESETS[settings.preset]
     names = [field.name for field in dataclasses.fields(Recipe)]
-    given = {name: value for name in names if (value := getattr(settings, name)) is not None}
-    recipe = dataclasses.replace(preset, **given)
+    overrides = {name: value for name in names if (value := getattr(settings, name)) is not None}
+    recipe = dataclasses.replace(presets[settings.preset], **overrides)
     for key, fits, expected in (
         ("batch_size", recipe.batch_size > 0, "1 or more"),
-        ("at_once", recipe.at_once > 0, "1 or more"),
+        ("micro_batch_size", recipe.micro_batch_size > 0, "1 or more"),
         ("epochs", recipe.epochs > recipe.warmup_epochs >= 0, "more than warmup_epochs"),
         ("learning_rate", recipe.learning_rate > 0, "above 0"),
-        ("label_smoothing", 0 <= recipe.label_smoothing < 1, "0 to below 1"),
+        ("label_smoothing", 0 <= recipe.label_smoothing <= 0.5, "0 to 0.5"),
         ("patience", recipe.patience > 0, "1 or more"),
         ("feature_noise", recipe.feature_noise >= 0, "0 or more"),
     ):
         if not fits:
             raise InputError(f"params.yaml: train.{key} {getattr(recipe, key)!r}: expected {expected}")
     return recipe
+
+
+def resolve_smoothing(settings: Train) -> Recipe:
+    """The same from the presets of learnable smoothing."""
+    return resolve(settings, presets=SMOOTHING_PRESETS)

@@ -1,4 +1,4 @@
-"""Learnable smoothing: what the fixed filter gives, corrected by two 3-D convolutions that are trained through CLIP.
+"""Learnable smoothing: the fixed filter's output, corrected by two 3-D convolutions that are trained through CLIP.
 
 B grids (clouds by views), D depth and R resolution of the voxel grid.
 """
@@ -12,7 +12,7 @@ class LearnableSmoothing(nn.Module):
     """Two 3 x 3 x 3 convolutions with batch norm after the Gaussian, added to its output.
 
     The last batch norm's weight starts at 0, so the first output is the fixed filter's, in training and in evaluation.
-    Where the sum is below 0 there is nothing: voxels stay depth weights.
+    A sum below 0 is set to 0, an empty voxel: voxels stay depth weights.
     """
 
     def __init__(self, *, channels: int):
@@ -27,10 +27,10 @@ class LearnableSmoothing(nn.Module):
 
 
 class ShallowConv3d(nn.Module):
-    """A 3 x 3 x 3 convolution padded with 0, as one 2-D convolution whose channels are channels by depth.
+    """A 3 x 3 x 3 convolution padded with 0, computed as one 2-D convolution over channels times depth slices.
 
-    The matrix from depth to depth has three bands, so most of it is 0; a grid of eight slices is still several times
-    faster this way than with `conv3d`, which has too few channels to work on.
+    The weights from slice to slice form a banded matrix that is mostly 0; for a grid of eight slices this is still
+    several times as fast as `conv3d`, which is slow for few channels.
     """
 
     def __init__(self, channels: int, outputs: int):

@@ -1,20 +1,25 @@
-"""One training loop for every few-shot model: seeded, stopped by validation, resumed after a kill, halted by NaN."""
+"""The training loop of every few-shot model: seeded, stopped early by validation, resumed after a kill, halted by NaN.
+
+N samples, C classes.
+"""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from stages.core.errors import InputError
-from stages.fewshot.losses import smoothed_cross_entropy
+from stages.fewshot.checkpoints import Checkpoint, deserialise, serialise
 from stages.fewshot.recipes import Recipe
-from stages.fewshot.storage import Storage, pack, unpack
 
-WATCHED = 50  # times at most that a training is watched
+RECORDED_EPOCHS = 50  # at most, of the epochs whose test predictions are recorded
 
 
 class Labelled(NamedTuple):
@@ -25,7 +30,7 @@ class Labelled(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What one epoch ended with; its own loss and accuracy are means over its steps, NaN for epoch 0, before any."""
+    """The figures of one epoch; `loss` and `train_accuracy` are means over its steps, NaN for epoch 0, before any."""
 
     epoch: int
     loss: float
@@ -34,119 +39,132 @@ class Epoch(NamedTuple):
     validation_accuracy: float
 
 
-class Course(NamedTuple):
-    """Every epoch, and what `watch` gave after epoch 0 and then in steps, `WATCHED` of them at most."""
+class TrainingHistory(NamedTuple):
+    """Every epoch, and the classes i2 [M] predicted for the test inputs after epoch 0 and then at even intervals."""
 
     epochs: list[Epoch]
-    watched: list[Tensor]
+    epoch_predictions: list[Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How `fit` trains.
+
+    `name` is shown in the progress bar and in errors. A checkpoint is written after an epoch, at most once in
+    `checkpoint_seconds`. `augment` changes the inputs of every step. With `test_inputs` [M, ...] the classes predicted
+    for them are recorded, `RECORDED_EPOCHS` times at most.
+    """
+
+    recipe: Recipe
+    seed: int
+    name: str
+    checkpoint_seconds: float = 0.0
+    evaluation_batch_size: int = 1024
+    augment: Callable[[Tensor], Tensor] | None = None
+    test_inputs: Tensor | None = None
 
 
 def fit(
     build: Callable[[], nn.Module],
     support: Labelled,
     validation: Labelled,
-    recipe: Recipe,
+    config: FitConfig,
     *,
-    seed: int,
-    name: str,
-    storage: Storage,
-    every_seconds: float = 0.0,
-    judged_at_once: int = 1024,
-    augment: Callable[[Tensor], Tensor] | None = None,
-    watch: Callable[[nn.Module], Tensor] | None = None,
-) -> tuple[nn.Module, Course]:
-    """Build and train a model of inputs -> logits [N, C]; it comes back as it was at its lowest validation loss.
+    checkpoint: Checkpoint,
+) -> tuple[nn.Module, TrainingHistory]:
+    """Build and train a model of inputs -> logits [N, C]; it is returned as it was at its lowest validation loss.
 
-    All that is random, from the first weights on, comes from torch's generator, seeded by `seed` and left as it was
-    found. The whole state goes into `storage` after an epoch, at most once in `every_seconds`, and the same call
-    continues from there. InputError names the step whose loss is not finite; what was stored before it stays.
+    All random numbers, from the first weights on, come from torch's generator, seeded by the config's seed and restored
+    afterwards. The same call continues from `checkpoint`. InputError names the step whose loss is not finite; the
+    checkpoint written before it stays.
     """
     device = support.inputs.device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        training = _Training(build().to(device), support, validation, recipe, name, judged_at_once, augment, watch)
-        stored, content = time.monotonic(), storage.get()
-        if content is None:
-            training.judge(0, math.nan, math.nan)
-        else:
-            training.restore(unpack(content))
+    with seeded(config.seed, device):
+        trainer = _Trainer(build().to(device), support, validation, config)
+        trainer.start(checkpoint.read())
+        written, epochs = time.monotonic(), config.recipe.epochs
         with tqdm(
-            total=recipe.epochs, initial=training.done, desc=name, unit="epoch", leave=False, disable=None
+            total=epochs, initial=trainer.epochs_done, desc=config.name, unit="epoch", leave=False, disable=None
         ) as bar:
-            while not training.over:
-                training.judge(training.done + 1, *training.learn(training.done + 1))
+            while not trainer.finished:
+                trainer.run_epoch()
                 bar.update()
-                bar.set_postfix(training.figures())
-                if time.monotonic() - stored >= every_seconds:
-                    storage.put(pack(training.state()))
-                    stored = time.monotonic()
-    training.model.load_state_dict(training.best)
-    return training.model.eval(), Course(training.epochs, training.watched)
+                bar.set_postfix(trainer.last_figures())
+                if time.monotonic() - written >= config.checkpoint_seconds:
+                    checkpoint.write(serialise(trainer.state()))
+                    written = time.monotonic()
+    trainer.model.load_state_dict(trainer.best)
+    return trainer.model.eval(), TrainingHistory(trainer.epochs, trainer.epoch_predictions)
 
 
 @torch.no_grad()
-def predict(model: nn.Module, inputs: Tensor, *, at_once: int) -> Tensor:
-    """Logits f4 [N, C] of inputs [N, ...] in evaluation mode, `at_once` inputs at a time."""
+def predict(model: nn.Module, inputs: Tensor, *, batch_size: int) -> Tensor:
+    """Logits f4 [N, C] of inputs [N, ...] in evaluation mode."""
     model.eval()
-    return torch.cat([_logits(model, batch) for batch in inputs.split(at_once)])
+    return torch.cat([_logits(model, batch) for batch in inputs.split(batch_size)])
 
 
-class _Training:
-    """A model in training with everything that its next step depends on."""
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's generator seeded within the context, and restored after it."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
-    def __init__(self, model, support, validation, recipe, name, judged_at_once, augment, watch):
-        self.model, self.support, self.validation, self.recipe, self.name = model, support, validation, recipe, name
-        self.judged_at_once, self.augment, self.watch = judged_at_once, augment, watch
-        self.optimiser = recipe.optimiser_of(model)
+
+def smoothed_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
+    """Mean over logits [N, C] of the cross entropy to 1 - smoothing on the label, smoothing / (C - 1) on each other.
+
+    That is the loss of PointCLIP's released code. Torch's `label_smoothing` gives each of all C classes an equal part,
+    the label too, so it must be larger by C / (C - 1).
+    """
+    classes = logits.shape[1]
+    return cross_entropy(logits, labels, label_smoothing=smoothing * classes / max(classes - 1, 1))
+
+
+class _Trainer:
+    """A model in training, with everything that its next step depends on."""
+
+    def __init__(self, model: nn.Module, support: Labelled, validation: Labelled, config: FitConfig):
+        self.model, self.support, self.validation, self.config = model, support, validation, config
+        self.recipe = config.recipe
+        self.optimiser = self.recipe.optimiser_of(model)
+        self.schedule = self.recipe.schedule_of(self.optimiser)
         self.epochs: list[Epoch] = []
-        self.watched: list[Tensor] = []
+        self.epoch_predictions: list[Tensor] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
 
     @property
-    def done(self) -> int:
-        """Epochs that are over; epoch 0, the start, is judged only."""
+    def epochs_done(self) -> int:
+        """Epochs that are over; epoch 0 is the untrained model, which is only validated."""
         return len(self.epochs) - 1
 
     @property
-    def over(self) -> bool:
-        """Whether all epochs are, or patience is."""
-        return self.done >= self.recipe.epochs or self.done - self.best_epoch >= self.recipe.patience
+    def finished(self) -> bool:
+        """Whether all epochs are over, or as many as `patience` brought no better validation loss."""
+        return self.epochs_done >= self.recipe.epochs or self.epochs_done - self.best_epoch >= self.recipe.patience
 
-    def learn(self, epoch: int) -> tuple[float, float]:
-        """One pass over the support set in random order; its mean loss and accuracy."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate(epoch - 1)
+    def start(self, checkpoint: bytes | None) -> None:
+        """Continue from a checkpoint, or validate the untrained model where there is none."""
+        if checkpoint is None:
+            self._validate(0, math.nan, math.nan)
+        else:
+            self._restore(deserialise(checkpoint))
+
+    def run_epoch(self) -> None:
+        """One pass over the support set in random order, then validation."""
+        epoch = self.epochs_done + 1
         self.model.train()
-        inputs, labels = self.support
-        order, loss_sum, hits = torch.randperm(len(labels)).to(labels.device), 0.0, 0
-        for step, rows in enumerate(_pieces(order, self.recipe.batch_size), start=1):
-            self.optimiser.zero_grad()
-            for part in _pieces(rows, self.recipe.at_once):
-                shown = self.augment(inputs[part]) if self.augment else inputs[part]
-                logits = _logits(self.model, shown)
-                loss = smoothed_cross_entropy(logits, labels[part], smoothing=self.recipe.label_smoothing)
-                self._check(loss, epoch, step)
-                (loss * (len(part) / len(rows))).backward()
-                loss_sum += loss.item() * len(part)
-                hits += int((logits.argmax(1) == labels[part]).sum())
-            self.optimiser.step()
-        return loss_sum / len(labels), hits / len(labels)
+        loss_sum = correct = 0
+        order = torch.randperm(len(self.support.labels)).to(self.support.labels.device)
+        for step, rows in enumerate(_batches(order, self.recipe.batch_size), start=1):
+            batch_loss, batch_correct = self._step(rows, f"epoch {epoch}, step {step}")
+            loss_sum, correct = loss_sum + batch_loss, correct + batch_correct
+        self.schedule.step()
+        self._validate(epoch, loss_sum / len(order), correct / len(order))
 
-    def judge(self, epoch: int, loss: float, accuracy: float) -> None:
-        """Note the epoch, and keep the weights where no earlier validation loss was as low."""
-        logits = predict(self.model, self.validation.inputs, at_once=self.judged_at_once)
-        validation_loss = smoothed_cross_entropy(logits, self.validation.labels, smoothing=self.recipe.label_smoothing)
-        self._check(validation_loss, epoch, "validation")
-        validation_accuracy = (logits.argmax(1) == self.validation.labels).float().mean()
-        if not self.epochs or validation_loss < self.epochs[self.best_epoch].validation_loss:
-            self.best_epoch = epoch
-            self.best = {key: value.clone() for key, value in self.model.state_dict().items()}
-        self.epochs.append(Epoch(epoch, loss, accuracy, validation_loss.item(), validation_accuracy.item()))
-        if self.watch and epoch % math.ceil(self.recipe.epochs / WATCHED) == 0:
-            self.watched.append(self.watch(self.model))
-
-    def figures(self) -> dict[str, str]:
+    def last_figures(self) -> dict[str, str]:
         """The last epoch, for the progress bar."""
         last = self.epochs[-1]
         return {"loss": f"{last.loss:.3f}", "validation": f"{last.validation_accuracy:.1%}"}
@@ -156,30 +174,64 @@ class _Training:
         return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "epochs": [tuple(epoch) for epoch in self.epochs],
-            "watched": self.watched,
+            "epoch_predictions": self.epoch_predictions,
             "best": self.best,
             "best_epoch": self.best_epoch,
             "generator": torch.get_rng_state(),
             "cuda_generator": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to what `state` gave."""
+    def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
         self.epochs = [Epoch(*epoch) for epoch in state["epochs"]]
-        self.watched, self.best, self.best_epoch = state["watched"], state["best"], state["best_epoch"]
+        self.epoch_predictions, self.best = state["epoch_predictions"], state["best"]
+        self.best_epoch = state["best_epoch"]
         torch.set_rng_state(state["generator"])
         if state["cuda_generator"] is not None:
             torch.cuda.set_rng_state(state["cuda_generator"])
 
-    def _check(self, loss: Tensor, epoch: int, step: int | str) -> None:
-        if not loss.isfinite():
+    def _step(self, rows: Tensor, where: str) -> tuple[float, int]:
+        """One optimiser step on rows of the support set; its summed loss and number of correct predictions."""
+        loss_sum = correct = 0
+        self.optimiser.zero_grad()
+        for part in _batches(rows, self.recipe.micro_batch_size):
+            inputs, labels = self.support.inputs[part], self.support.labels[part]
+            logits = _logits(self.model, self.config.augment(inputs) if self.config.augment else inputs)
+            loss = smoothed_cross_entropy(logits, labels, smoothing=self.recipe.label_smoothing)
+            loss_sum += self._finite(loss, where) * len(part)
+            correct += _count_correct(logits, labels)
+            (loss * (len(part) / len(rows))).backward()
+        self.optimiser.step()
+        return loss_sum, correct
+
+    def _validate(self, epoch: int, loss: float, train_accuracy: float) -> None:
+        """Append the epoch, and keep the weights where no earlier validation loss was as low."""
+        inputs, labels = self.validation
+        logits = predict(self.model, inputs, batch_size=self.config.evaluation_batch_size)
+        smoothed = smoothed_cross_entropy(logits, labels, smoothing=self.recipe.label_smoothing)
+        validation_loss = self._finite(smoothed, f"epoch {epoch}, step validation")
+        if not self.epochs or validation_loss < self.epochs[self.best_epoch].validation_loss:
+            self.best_epoch = epoch
+            self.best = {key: value.clone() for key, value in self.model.state_dict().items()}
+        accuracy = _count_correct(logits, labels) / len(labels)
+        self.epochs.append(Epoch(epoch, loss, train_accuracy, validation_loss, accuracy))
+        if self.config.test_inputs is not None and epoch % math.ceil(self.recipe.epochs / RECORDED_EPOCHS) == 0:
+            test = predict(self.model, self.config.test_inputs, batch_size=self.config.evaluation_batch_size)
+            self.epoch_predictions.append(test.argmax(1).short().cpu())
+
+    def _finite(self, loss: Tensor, where: str) -> float:
+        """The loss as a number; InputError where it is not finite."""
+        value = loss.item()
+        if not math.isfinite(value):
             raise InputError(
-                f"{self.name}: the loss is {loss.item()} at epoch {epoch}, step {step}, expected a finite one; "
+                f"{self.config.name}: the loss is {value} at {where}, expected a finite one; "
                 "the last good checkpoint is kept (params.yaml: train.learning_rate may be too high)"
             )
+        return value
 
 
 def _logits(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -188,6 +240,10 @@ def _logits(model: nn.Module, inputs: Tensor) -> Tensor:
         return model(inputs).float()
 
 
-def _pieces(rows: Tensor, at_most: int) -> tuple[Tensor, ...]:
-    """`rows` in pieces of nearly equal length, none of more than `at_most`: no batch is left with a single sample."""
-    return rows.tensor_split(-(-len(rows) // at_most))
+def _count_correct(logits: Tensor, labels: Tensor) -> int:
+    return int((logits.argmax(1) == labels).sum())
+
+
+def _batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
+    """`rows` in parts of nearly equal length of at most `size`, so that no batch is left with a single sample."""
+    return rows.tensor_split(-(-len(rows) // size))

@@ -1,17 +1,17 @@
-"""Tables of classification: every protocol with its interval, and ours beside the published figures.
+"""Tables of zero-shot classification: every protocol with its interval, and ours compared with the published figures.
 
-`runs` are metrics files by (dataset, backbone); accuracies are in percent.
+`runs` are metrics by (dataset, backbone); accuracies are in percent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
-from stages.reporting.comparison import Beside, Cited, Figures, Key, beside, comparison_cells, comparison_header
+from stages.artifacts.figures import AccuracyFigures, ClassificationMetrics
+from stages.artifacts.figures import Figures as WithLabels
+from stages.reporting.comparison import ComparisonRow, Figures, Key, PublishedResult, compare
 from stages.reporting.published import Accuracy, Published
 from stages.reporting.tables import DAGGER, ORACLE_NOTE, Table, marked, number
 
-Runs = dict[Key, dict]
-ORACLES = ("largest_part", "search_test")
-LABELS_READ = {"search_train": "train", "search_test": "test", "largest_part": "test"}
+Runs = Mapping[Key, ClassificationMetrics]
 AFTER = f"after {DAGGER}"
 HONEST = "after, train labels"
 
@@ -24,11 +24,11 @@ def protocols_table(runs: Runs, *, protocols: Sequence[str], baseline: str) -> T
     rows = [
         _protocol_row(key, protocol, metrics, baseline=baseline)
         for key, metrics in runs.items()
-        for protocol in ordered_protocols(protocols_of(metrics), first=protocols)
+        for protocol in ordered_protocols(metrics.protocols, first=protocols)
     ]
     header = ("dataset", "backbone", "protocol", "labels read", "top-1 %", "95 % interval", "top-5 %", "class mean %")
     leakage = [
-        f"Leakage on {dataset} with {backbone} (search_test less search_train): {metrics['leakage']:+.2f} points."
+        f"Leakage on {dataset} with {backbone} (search_test less search_train): {metrics.leakage:+.2f} points."
         for (dataset, backbone), metrics in runs.items()
     ]
     return Table(
@@ -41,68 +41,48 @@ def protocols_table(runs: Runs, *, protocols: Sequence[str], baseline: str) -> T
     )
 
 
-def zeroshot_rows(runs: Runs, published: Published, *, baseline: str) -> list[Beside]:
+def zeroshot_rows(runs: Runs, published: Published, *, baseline: str) -> list[ComparisonRow]:
     """Before and after the searches, by (dataset, backbone)."""
     ours = {
         key: {
-            "before": metrics[baseline]["top1"],
-            HONEST: metrics["search_train"]["top1"],
-            AFTER: metrics["search_test"]["top1"],
+            "before": metrics.protocols[baseline].top1,
+            HONEST: metrics.protocols["search_train"].top1,
+            AFTER: metrics.protocols["search_test"].top1,
         }
         for key, metrics in runs.items()
     }
-    cited = [Cited((one.dataset, one.backbone), before_after(one), one.source) for one in published.zeroshot]
-    return beside(ours, cited)
+    results = [
+        PublishedResult((accuracy.dataset, accuracy.backbone), before_after(accuracy), accuracy.source)
+        for accuracy in published.zeroshot
+    ]
+    return compare(ours, results)
 
 
-def comparison_table(
-    name: str,
-    title: str,
-    keys: Sequence[str],
-    columns: Sequence[str],
-    rows: Iterable[Beside],
-    *,
-    alone: Sequence[str] = (),
-    notes: Sequence[str] = (),
-) -> Table:
-    """Rows of `beside` as a table: the key's columns, the source, then ours, published and difference of every figure.
-
-    Columns without a value are left out.
-    """
-    cells = tuple((*row.key, *comparison_cells(row, columns, alone=alone)) for row in rows)
-    header = (*keys, *comparison_header(columns, alone=alone))
-    return Table(name, title, header, cells, numeric_from=len(keys) + 1, notes=tuple(notes)).without_empty_columns()
+def ordered_protocols(protocols: Mapping[str, WithLabels], *, first: Sequence[str]) -> list[str]:
+    """Names of `protocols`: those of `first` in that order, then the others by name; what read labels comes last."""
+    others = [name for name in protocols if name not in first]
+    read = {"none": 0, "train": 1, "test": 2}
+    return [*first, *sorted(others, key=lambda name: (read[protocols[name].labels_read], name))]
 
 
-def ordered_protocols(names: Iterable[str], *, first: Sequence[str]) -> list[str]:
-    """Protocol names: those of `first` in that order, then the others by name, searched ones and oracles last."""
-    others = [name for name in names if name not in first]
-    return [*first, *sorted(others, key=lambda name: (name in ORACLES, name in LABELS_READ, name))]
-
-
-def protocols_of(metrics: dict) -> list[str]:
-    """Names of the protocols among a metrics file's keys."""
-    return [name for name, figures in metrics.items() if isinstance(figures, dict) and "top1" in figures]
-
-
-def before_after(one: Accuracy) -> Figures:
+def before_after(accuracy: Accuracy) -> Figures:
     """A published accuracy before and after the search."""
-    return {"before": one.before, AFTER: one.after}
+    return {"before": accuracy.before, AFTER: accuracy.after}
 
 
-def _protocol_row(key: Key, protocol: str, metrics: dict, *, baseline: str) -> tuple[str, ...]:
-    figures = metrics[protocol]
+def _protocol_row(key: Key, protocol: str, metrics: ClassificationMetrics, *, baseline: str) -> tuple[str, ...]:
+    figures: AccuracyFigures = metrics.protocols[protocol]
     return (
         *key,
-        marked(protocol, oracle=protocol in ORACLES),
-        LABELS_READ.get(protocol, "none"),
-        number(figures["top1"]),
-        f"{figures['top1_low']:.1f} to {figures['top1_high']:.1f}",
-        number(figures["top5"]),
-        number(figures["mean_class_accuracy"]),
-        "" if protocol == baseline else _p(figures["mcnemar_p"]),
-        str(metrics["samples"]),
-        number(100 / metrics["classes"], digits=1),
+        marked(protocol, oracle=figures.oracle),
+        figures.labels_read,
+        number(figures.top1),
+        f"{figures.top1_low:.1f} to {figures.top1_high:.1f}",
+        number(figures.top5),
+        number(figures.mean_class_accuracy),
+        "" if protocol == baseline else _p(figures.mcnemar_p),
+        str(metrics.samples),
+        number(100 / metrics.classes, digits=1),
     )
 
 

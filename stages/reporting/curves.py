@@ -46,11 +46,11 @@ def trace_figure(traces: Mapping[str, Sequence[float]], *, title: str) -> Figure
         return figure
 
 
-def views_figure(top1: Mapping[str, float], *, together: float, title: str) -> Figure:
+def views_figure(top1: Mapping[int, float], *, together: float, title: str) -> Figure:
     """Top-1 of every view alone, in percent, with the line of all views together."""
     with rc_context(STYLE):
         figure, axes = _one(title)
-        bars = axes.bar(list(top1), list(top1.values()), color=MUTED)
+        bars = axes.bar([str(view) for view in sorted(top1)], [top1[view] for view in sorted(top1)], color=MUTED)
         axes.bar_label(bars, fmt="%.1f", label_type="center", color=INK, fontsize=7)
         axes.axhline(together, color=ACCENT, label="all views")
         axes.set(xlabel="view", ylabel="top-1 %")

@@ -1,12 +1,16 @@
-"""Detection table: every kind of proposals with every ablation beside the published figures."""
+"""Detection table: every kind of proposals with every ablation compared with the published figures."""
 
-from stages.reporting.classification import Runs, comparison_table
-from stages.reporting.comparison import Beside, Cited, beside
+from collections.abc import Mapping
+
+from stages.artifacts.figures import DetectionMetrics
+from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
 from stages.reporting.page import Picture, Section
 from stages.reporting.published import Published
+from stages.reporting.tables import ORACLE_NOTE, marked
 
+Runs = Mapping[Key, DetectionMetrics]
 COLUMNS = ("mAP@25", "mAP@50")
-FULL = "full"
+FULL = "full"  # the row with every step in use
 UPPER_BOUND = "ground_truth reads the true boxes: an upper bound of what naming them can reach, not a result."
 SUPERVISED = (
     "detr3d's boxes are supervised on the same classes: zero-shot classification of supervised boxes. "
@@ -22,31 +26,31 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
         ("dataset", "backbone", "proposals", "ablation"),
         COLUMNS,
         detection_rows(runs, published),
-        alone=("AR@25", "AR@50"),
-        notes=(UPPER_BOUND, SUPERVISED),
+        ours_only=("AR@25", "AR@50"),
+        notes=(UPPER_BOUND, SUPERVISED, ORACLE_NOTE),
     )
     text = "Boxes are proposed without names; the points inside are rendered and named by the zero-shot classifier."
     return Section("detection", "Detection", text, "dvc repro detect", (table,), pictures)
 
 
-def detection_rows(runs: Runs, published: Published) -> list[Beside]:
+def detection_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
     """Average precision and recall by (dataset, backbone, proposals, ablation)."""
     ours = {
-        (*key, kind, ablation): {
-            "mAP@25": one["map25"],
-            "mAP@50": one["map50"],
-            "AR@25": one["ar25"],
-            "AR@50": one["ar50"],
+        (*key, marked(kind, oracle=figures.oracle), ablation): {
+            "mAP@25": figures.map25,
+            "mAP@50": figures.map50,
+            "AR@25": figures.ar25,
+            "AR@50": figures.ar50,
         }
         for key, metrics in runs.items()
-        for kind, rows in metrics.items()
-        if isinstance(rows, dict)
-        for ablation, one in rows.items()
+        for kind, ablations in metrics.proposals.items()
+        for ablation, figures in ablations.items()
     }
-    cited = [
-        Cited(_key(one.method), {"mAP@25": one.map25, "mAP@50": one.map50}, one.source) for one in published.detection
+    results = [
+        PublishedResult(_key(boxes.method), {"mAP@25": boxes.map25, "mAP@50": boxes.map50}, boxes.source)
+        for boxes in published.detection
     ]
-    return beside(ours, cited)
+    return compare(ours, results)
 
 
 def _key(method: str) -> tuple[str, ...]:

@@ -1,125 +1,140 @@
-"""Few-shot tables: every method at the report's shots beside the published figures, and the curve over shots."""
+"""Few-shot tables: every method at the report's shots compared with the published figures, and the curve over shots.
 
+They show the runs of `select.fewshot` and those that the archive (reports/experiments/few_shot.csv) keeps.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from stages.artifacts.experiments import FewShotRow
+from stages.artifacts.figures import FewShotFigures, FewShotMetrics
 from stages.reporting import curves
-from stages.reporting.classification import AFTER, Runs, before_after, comparison_table
-from stages.reporting.comparison import Beside, Cited, Key, beside
-from stages.reporting.experiments import csv_rows
+from stages.reporting.classification import AFTER, before_after
+from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
 from stages.reporting.figures import picture
-from stages.reporting.page import Section
-from stages.reporting.published import Published
+from stages.reporting.page import Picture, Section
+from stages.reporting.published import Accuracy, Published
 from stages.reporting.tables import ORACLE_NOTE, Table, marked, number
 
-REPORT_SHOTS = "16"
-BEST_ON_TEST = "_best_on_test"
-KEPT_FIGURES = ("top1_mean", "top1_std", "top1_low", "top1_high")
-KEPT_COLUMNS = ("dataset", "backbone", "shapes", "method", "shots", *KEPT_FIGURES)
+REPORT_SHOTS = 16
+SELECTED, ARCHIVED = "selected", "archived"
+RUN_COLUMNS = ("run", "train + test shapes")
+ARCHIVE_NOTE = (
+    f"{ARCHIVED}: measured before and kept in reports/experiments/few_shot.csv; {SELECTED}: measured by this run."
+)
 
 
-def section(runs: Runs, published: Published, *, kept: str, source: str) -> Section:
-    """The tables, and the curve of the first run; `kept` is the CSV in `source` of command `archive_fewshot`."""
-    rows = method_rows(runs, published)
+class FewShotRun(NamedTuple):
+    """Where few-shot figures are from: dataset, backbone, this run or the archive, and shapes of train and test."""
+
+    dataset: str
+    backbone: str
+    kind: str
+    shapes: str
+
+
+Runs = Mapping[
+    FewShotRun, Mapping[str, Mapping[int, FewShotFigures | FewShotRow]]
+]  # by run, method and number of shots
+
+
+def gather_runs(selected: Mapping[Key, FewShotMetrics], archive: Sequence[FewShotRow]) -> Runs:
+    """The selected runs by (dataset, backbone), then those of the archive."""
+    runs = {
+        FewShotRun(*key, SELECTED, f"{metrics.samples['train']} + {metrics.samples['test']}"): metrics.methods
+        for key, metrics in selected.items()
+    }
+    for row in archive:
+        run = FewShotRun(row.dataset, row.backbone, ARCHIVED, row.shapes)
+        runs.setdefault(run, {}).setdefault(row.method, {})[row.shots] = row
+    return runs
+
+
+def section(runs: Runs, published: Published) -> Section:
+    """The tables, and the curve of the first run."""
     table = comparison_table(
         "few_shot",
         f"Few-shot classification, {REPORT_SHOTS} shots (or as published), top-1 %, mean over seeds",
-        ("dataset", "backbone", "method", "shots"),
+        ("dataset", "backbone", "method", "shots", *RUN_COLUMNS),
         ("before", AFTER),
-        rows,
-        alone=("std", "interval from", "interval to"),
-        notes=(ORACLE_NOTE,),
+        method_rows(runs, published),
+        ours_only=("std", "interval from", "interval to"),
+        notes=(ARCHIVE_NOTE, ORACLE_NOTE),
     )
-    (dataset, backbone), metrics = next(iter(runs.items()))
-    points = {
-        name: [curves.Point(int(shots), one["top1_mean"], one["top1_std"]) for shots, one in _by_shots(by_shots)]
-        for name, by_shots in metrics["few_shot"].items()
-        if not name.endswith(BEST_ON_TEST)
-    }
-    figure = curves.shots_figure(points, title=f"{dataset}, {backbone}")
     text = (
         "A few labelled shapes of each class, CLIP frozen. Epochs and ratios are chosen on a part of the train split; "
         "the published choice, the best epoch on the test split, is the row with the dagger."
     )
-    shown = picture("shots", figure, "Accuracy over shots, with a band of one standard deviation over the seeds")
-    tables = (table, shots_table(runs, published), kept_table(kept, source=source))
-    return Section("few-shot", "Few-shot classification", text, "dvc repro train", tables, (shown,))
+    tables, pictures = (table, shots_table(runs, published)), _pictures(runs)
+    return Section("few-shot", "Few-shot classification", text, "make fewshot", tables, pictures)
 
 
-def method_rows(runs: Runs, published: Published) -> list[Beside]:
-    """Mean over the seeds at the report's shots by (dataset, backbone, method, shots)."""
+def method_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
+    """Mean over the seeds at the report's shots by (dataset, backbone, method, shots, run, shapes)."""
     ours = {
-        (*key, _marked(method), REPORT_SHOTS): {
-            "before": one["top1_mean"],
-            "std": one["top1_std"],
-            "interval from": one["top1_low"],
-            "interval to": one["top1_high"],
+        (run.dataset, run.backbone, marked(method, oracle=figures.oracle), str(REPORT_SHOTS), run.kind, run.shapes): {
+            "before": figures.top1_mean,
+            "std": figures.top1_std,
+            "interval from": figures.top1_low,
+            "interval to": figures.top1_high,
         }
-        for key, metrics in runs.items()
-        for method, by_shots in metrics["few_shot"].items()
-        if (one := by_shots.get(REPORT_SHOTS)) is not None
+        for run, methods in runs.items()
+        for method, by_shots in methods.items()
+        if (figures := by_shots.get(REPORT_SHOTS)) is not None
     }
-    cited = [
-        Cited((one.dataset, one.backbone, one.method, str(one.shots)), before_after(one), one.source)
-        for one in published.few_shot
+    results = [
+        PublishedResult(
+            (accuracy.dataset, accuracy.backbone, accuracy.method, str(accuracy.shots)),
+            before_after(accuracy),
+            accuracy.source,
+        )
+        for accuracy in published.few_shot
     ]
-    return beside(ours, cited)
+    return compare(ours, results)
 
 
 def shots_table(runs: Runs, published: Published) -> Table:
     """A row per run and number of shots, a column per method; the published curve follows in two columns of its own."""
-    methods = tuple(dict.fromkeys(method for metrics in runs.values() for method in metrics["few_shot"]))
-    ours = {
-        (*key, shots): {method: by_shots.get(shots) for method, by_shots in metrics["few_shot"].items()}
-        for key, metrics in runs.items()
-        for shots, _ in _by_shots({shots: one for by in metrics["few_shot"].values() for shots, one in by.items()})
+    methods = tuple(dict.fromkeys(method for methods in runs.values() for method in methods))
+    oracles = {
+        method: any(figures.oracle for methods in runs.values() for figures in methods.get(method, {}).values())
+        for method in methods
     }
-    cited = {(one.dataset, one.backbone, str(one.shots)): one for one in published.shots}
+    curve = {(accuracy.dataset, accuracy.backbone, accuracy.shots): accuracy for accuracy in published.shots}
     rows = []
-    for key in dict.fromkeys((*ours, *cited)):
-        source, *published_cells = _published(cited.get(key))
-        rows.append((*key, source, *(_cell(ours.get(key, {}).get(name)) for name in methods), *published_cells))
-    header = (
-        "dataset",
-        "backbone",
-        "shots",
-        "source",
-        *map(_marked, methods),
-        "published before",
-        f"published {AFTER}",
-    )
+    for run, by_method in runs.items():
+        for shots in sorted({shots for by_shots in by_method.values() for shots in by_shots}):
+            ours = (_cell(by_method.get(method, {}).get(shots)) for method in methods)
+            source, *cells = _published(curve.pop((run.dataset, run.backbone, shots), None))
+            rows.append((run.dataset, run.backbone, str(shots), run.kind, run.shapes, source, *ours, *cells))
+    for (dataset, backbone, shots), accuracy in curve.items():
+        source, *cells = _published(accuracy)
+        rows.append((dataset, backbone, str(shots), "", "", source, *[""] * len(methods), *cells))
+    shown = (marked(method, oracle=oracle) for method, oracle in oracles.items())
+    header = ("dataset", "backbone", "shots", *RUN_COLUMNS, "source", *shown, "published before", f"published {AFTER}")
     title = "Shot curve, top-1 %: mean ± standard deviation over seeds"
-    return Table("shots", title, header, tuple(rows), numeric_from=4, notes=(ORACLE_NOTE,))
+    return Table("shots", title, header, tuple(rows), numeric_from=6, notes=(ARCHIVE_NOTE, ORACLE_NOTE))
 
 
-def kept_table(text: str, *, source: str) -> Table:
-    """A row per kept run and method, a column per number of shots, and the interval at the report's."""
-    methods: dict[Key, dict[str, dict]] = {}
-    for row in csv_rows(text, KEPT_COLUMNS, source=source):
-        key = (row["dataset"], row["backbone"], row["shapes"], _marked(row["method"]))
-        methods.setdefault(key, {})[row["shots"]] = {name: float(row[name]) for name in KEPT_FIGURES}
-    shots = sorted({count for by_shots in methods.values() for count in by_shots}, key=int)
-    rows = tuple(
-        (*key, *(_cell(by_shots.get(count)) for count in shots), _interval(by_shots.get(REPORT_SHOTS)))
-        for key, by_shots in methods.items()
-    )
-    header = ("dataset", "backbone", "train + test shapes", "method", *shots, f"interval at {REPORT_SHOTS}")
-    title = "Few-shot runs that were kept, top-1 % by shots: mean ± standard deviation over seeds"
-    return Table("few_shot_kept", title, header, rows, numeric_from=4, notes=(ORACLE_NOTE,))
+def _pictures(runs: Runs) -> tuple[Picture, ...]:
+    """The curve of the first run over shots, without the upper bounds."""
+    if not runs:
+        return ()
+    run, methods = next(iter(runs.items()))
+    points = {
+        method: [
+            curves.Point(shots, figures.top1_mean, figures.top1_std) for shots, figures in sorted(by_shots.items())
+        ]
+        for method, by_shots in methods.items()
+        if not any(figures.oracle for figures in by_shots.values())
+    }
+    figure = curves.shots_figure(points, title=f"{run.dataset}, {run.backbone}, {run.kind}")
+    return (picture("shots", figure, "Accuracy over shots, with a band of one standard deviation over the seeds"),)
 
 
-def _by_shots(by_shots: dict[str, dict]) -> list[tuple[str, dict]]:
-    return sorted(by_shots.items(), key=lambda item: int(item[0]))
+def _cell(figures: FewShotFigures | FewShotRow | None) -> str:
+    return "" if figures is None else f"{figures.top1_mean:.2f} ± {figures.top1_std:.2f}"
 
 
-def _cell(one: dict | None) -> str:
-    return "" if one is None else f"{one['top1_mean']:.2f} ± {one['top1_std']:.2f}"
-
-
-def _interval(one: dict | None) -> str:
-    return "" if one is None else f"{one['top1_low']:.2f} to {one['top1_high']:.2f}"
-
-
-def _published(one) -> Key:
-    return ("", "", "") if one is None else (one.source, number(one.before), number(one.after))
-
-
-def _marked(method: str) -> str:
-    return marked(method, oracle=method.endswith(BEST_ON_TEST))
+def _published(accuracy: Accuracy | None) -> Key:
+    return ("", "", "") if accuracy is None else (accuracy.source, number(accuracy.before), number(accuracy.after))

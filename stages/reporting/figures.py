@@ -1,29 +1,34 @@
 """Figures with one fixed style; nothing here touches the screen."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from stages.projection.kernels import KERNELS, kernel_weights
+from stages.artifacts.examples import Kernel
 from stages.reporting.page import Picture
 
 STYLE = {"font.size": 9, "axes.titlesize": 9, "figure.facecolor": "white", "svg.hashsalt": "depth maps"}
+# columns and signs that turn the axis that is up to matplotlib's third
+UPRIGHT = {"x": ((2, 1, 0), (1, -1, 1)), "y": ((2, 0, 1), (1, 1, 1)), "z": ((1, 0, 2), (-1, 1, 1))}
+TILE = 0.94  # of a map's share of the width, the rest is a gap
 INK, ACCENT, MUTED = "#1f2933", "#2563a8", "#c3cdd6"
 
 
 def example_figure(
-    points: np.ndarray, depth: np.ndarray, scores: Sequence[tuple[str, float]], *, true_class: str
+    points: np.ndarray, depth: np.ndarray, scores: Sequence[tuple[str, float]], *, up_axis: str, true_class: str
 ) -> Figure:
-    """One object: its cloud [P, 3] (y up), its depth maps [V, R, R], its best (class, probability) pairs."""
+    """One object: its cloud [P, 3], its depth maps [V, R, R], its best (class, probability) pairs."""
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 3.4), layout="constrained")
         cloud, maps, bars = figure.subfigures(1, 3, width_ratios=(2.4, 6, 2.6))
         cloud.suptitle(f"point cloud: {true_class.replace('_', ' ')}", color=INK, fontsize=9)
-        _draw_cloud(cloud.add_subplot(projection="3d"), points)
+        _, _, height = drawn_axes(points, up_axis)
+        draw_cloud(cloud.add_subplot(projection="3d"), points, up_axis=up_axis, c=height, s=1.5, cmap="viridis")
         columns = (len(depth) + 1) // 2
         _draw_maps(maps.subplots(2, columns).ravel(), depth, titles=[f"view {view}" for view in range(len(depth))])
         bars.suptitle("zero-shot scores", color=INK, fontsize=9)
@@ -33,30 +38,13 @@ def example_figure(
 
 def sheet_figure(depth: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Depth maps [N, V, R, R] of N objects, one object a row, named by their classes [N]."""
-    objects, views = depth.shape[:2]
-    with rc_context(STYLE):
-        width, height = 1.05 * views + 0.9, 1.05 * objects + 0.2
-        figure = Figure(figsize=(width, height))
-        # placed by hand: matplotlib takes seconds to find a layout of so many axes
-        place = {"left": 0.88 / width, "right": 0.995, "bottom": 0.01, "top": 1 - 0.2 / height}
-        axes = figure.subplots(objects, views, squeeze=False, gridspec_kw=place | {"wspace": 0.06, "hspace": 0.06})
-        for row, (maps, name) in enumerate(zip(depth, class_names, strict=True)):
-            _draw_maps(axes[row], maps, titles=[f"view {view}" if row == 0 else "" for view in range(views)])
-            axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
-        return figure
+    views = [f"view {view}" for view in range(depth.shape[1])]
+    return _tiles_figure(depth, row_names=class_names, column_names=views, side=1.05)
 
 
-def projections_figure(shown: dict[str, np.ndarray], class_names: Sequence[str]) -> Figure:
+def projections_figure(shown: Mapping[str, np.ndarray], class_names: Sequence[str]) -> Figure:
     """The same N objects, one a row, under several projections: one view [N, R, R] of each by title."""
-    objects, columns = len(class_names), len(shown)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(1.4 * columns + 0.9, 1.4 * objects + 0.2), layout="constrained")
-        axes = figure.subplots(objects, columns, squeeze=False)
-        for column, (title, maps) in enumerate(shown.items()):
-            _draw_maps(axes[:, column], maps, titles=[title] + [""] * (objects - 1))
-        for axis, name in zip(axes[:, 0], class_names, strict=True):
-            axis.set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
-        return figure
+    return _tiles_figure(list(zip(*shown.values(), strict=True)), row_names=class_names, column_names=shown, side=1.4)
 
 
 def confusion_figure(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
@@ -78,24 +66,16 @@ def confusion_figure(counts: np.ndarray, class_names: Sequence[str], *, title: s
         return figure
 
 
-def one_per_class(labels: np.ndarray, *, count: int) -> np.ndarray:
-    """Row of the first sample of each of up to `count` classes, spread over the classes of `labels` [N]."""
-    _, first = np.unique(labels, return_index=True)
-    return first[np.unique(np.linspace(0, len(first) - 1, count).round().astype(int))]
-
-
-def kernels_figure(names: Sequence[str], *, window: int = 9, sigma: float = 2.0) -> Figure:
-    """Smoothing kernels side by side: weights [window, window] of one slice, and all profiles over the distance."""
+def kernels_figure(kernels: Mapping[str, Kernel]) -> Figure:
+    """Smoothing kernels side by side: the weights of one slice, and all profiles over the distance."""
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.1 * len(names) + 3.2, 2.5), layout="constrained")
-        *maps, profiles = figure.subplots(1, len(names) + 1, width_ratios=[2] * len(names) + [3])
-        distance = np.linspace(0, 4, 200)
-        for axis, name in zip(maps, names, strict=True):
-            weights = kernel_weights(name, window=(1, window, window), sigma=(sigma, sigma, sigma))[0]
-            axis.imshow(weights, cmap="viridis", vmin=0, interpolation="nearest")
+        figure = Figure(figsize=(2.1 * len(kernels) + 3.2, 2.5), layout="constrained")
+        *maps, profiles = figure.subplots(1, len(kernels) + 1, width_ratios=[2] * len(kernels) + [3])
+        for axis, (name, kernel) in zip(maps, kernels.items(), strict=True):
+            axis.imshow(kernel.weights, cmap="viridis", vmin=0, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.set_title(name, color=INK)
-            profiles.plot(distance, KERNELS[name](distance) / KERNELS[name](distance[:1]), label=name)
+            profiles.plot(*kernel.profile.T, label=name)
         profiles.set(xlabel="distance / sigma", ylabel="weight / weight at 0")
         profiles.spines[["top", "right"]].set_visible(False)
         profiles.legend(frameon=False)
@@ -114,12 +94,41 @@ def png(figure: Figure) -> bytes:
     return out.getvalue()
 
 
-def _draw_cloud(axes: Axes, points: np.ndarray) -> None:
-    x, y, z = points.T
-    axes.scatter(z, x, y, c=y, s=1.5, cmap="viridis", linewidths=0)
-    axes.set_box_aspect(np.ptp([z, x, y], axis=1), zoom=1.2)
+def draw_cloud(axes: Axes, points: np.ndarray, *, up_axis: str, **style) -> None:
+    """Dots at `points` [P, 3], upright, in axes of equal scale that are not shown; `style` is matplotlib's."""
+    columns = drawn_axes(points, up_axis)
+    axes.scatter(*columns, linewidths=0, **style)
+    axes.set_box_aspect(np.ptp(columns, axis=1), zoom=1.2)
     axes.view_init(elev=20, azim=35)
     axes.set_axis_off()
+
+
+def drawn_axes(points: np.ndarray, up_axis: str) -> np.ndarray:
+    """Coordinates [3, P] as matplotlib draws them, its third axis upward, of points [P, 3] of which `up_axis` is up."""
+    columns, signs = UPRIGHT[up_axis]
+    return points.T[list(columns)] * np.array(signs)[:, None]
+
+
+def _tiles_figure(
+    tiles: Sequence[Sequence[np.ndarray]], *, row_names: Sequence[str], column_names: Iterable[str], side: float
+) -> Figure:
+    """Depth maps [rows][columns] of [R, R], each `side` inches wide, in one pair of axes: many would take seconds."""
+    with rc_context(STYLE):
+        rows, columns = len(tiles), len(tiles[0])
+        figure = Figure(figsize=(side * columns + 0.9, side * rows + 0.2), layout="constrained")
+        axes = figure.subplots()
+        for row, maps in enumerate(tiles):
+            for column, depth in enumerate(maps):
+                extent = (column, column + TILE, row + TILE, row)
+                axes.imshow(depth, cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=extent)
+                axes.add_patch(Rectangle((column, row), TILE, TILE, fill=False, color=MUTED, linewidth=0.8))
+        axes.set(xlim=(-0.02, columns), ylim=(rows, -0.02), aspect="equal")
+        axes.set_xticks(np.arange(columns) + TILE / 2, list(column_names))
+        axes.set_yticks(np.arange(rows) + TILE / 2, row_names)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0, labelcolor=INK)
+        axes.spines[:].set_visible(False)
+        return figure
 
 
 def _draw_maps(axes: Sequence[Axes], depth: np.ndarray, *, titles: Sequence[str]) -> None:

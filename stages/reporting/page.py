@@ -2,13 +2,14 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from stages.config.backbone import Backbone
 from stages.reporting.tables import DAGGER, Table
 
 TEMPLATE = "page.html.j2"
@@ -54,6 +55,13 @@ def page(sections: Sequence[Section], *, title: str, summary: str, weights: Tabl
     return environment.get_template(TEMPLATE).render(
         title=title, summary=summary, sections=sections, weights=weights, parameters=parameters
     )
+
+
+def weights_table(backbones: Mapping[str, Backbone]) -> Table:
+    """Architecture, weights and preprocessing of every backbone that was run."""
+    rows = tuple((name, entry.architecture, entry.pretrained, entry.normalise) for name, entry in backbones.items())
+    header = ("backbone", "architecture", "weights", "normalise")
+    return Table("weights", "Weights", header, rows, numeric_from=len(header))
 
 
 def _rich(text: str) -> Markup:

@@ -1,14 +1,14 @@
-"""Figures of the literature (reports/published.yaml), read strictly: what stands beside ours and where it is from."""
+"""Figures of the literature (reports/published.yaml), read strictly: what ours is compared with, and its sources."""
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from stages.config.section import section
 from stages.core.errors import InputError, first_problem
+from stages.core.strict import strict_dataclass
 
 
-@section
+@strict_dataclass
 class Accuracy:
     """Zero-shot or few-shot accuracy in percent, before and after prompt search; absent keys do not apply."""
 
@@ -22,7 +22,7 @@ class Accuracy:
     after: float
 
 
-@section
+@strict_dataclass
 class PartFigures:
     """Accuracy and mean IoU of one ShapeNetPart category in percent."""
 
@@ -32,7 +32,7 @@ class PartFigures:
     iou: float
 
 
-@section
+@strict_dataclass
 class TextInput:
     """Accuracy in percent and seconds of search with one kind of sentences; `set` is our prompt set of that kind."""
 
@@ -43,7 +43,7 @@ class TextInput:
     seconds: float
 
 
-@section
+@strict_dataclass
 class Boxes:
     """Mean average precision in percent at IoU 0.25 and 0.5."""
 
@@ -53,7 +53,7 @@ class Boxes:
     map50: float
 
 
-@section
+@strict_dataclass
 class Peer:
     """Accuracy in percent of another method."""
 
@@ -64,7 +64,7 @@ class Peer:
     accuracy: float
 
 
-@section
+@strict_dataclass
 class MeanIoU:
     """Class mean IoU in percent of another run of the published segmentation."""
 
@@ -73,7 +73,7 @@ class MeanIoU:
     iou: float
 
 
-@section
+@strict_dataclass
 class Published:
     """The whole file: sources by id, and one list a table."""
 

@@ -1,15 +1,19 @@
-"""Segmentation tables: every protocol with its means, and every category beside the published figures."""
+"""Segmentation tables: every protocol with its means, and every category compared with the published figures."""
 
-from stages.reporting.classification import LABELS_READ, ORACLES, Runs, comparison_table, ordered_protocols
-from stages.reporting.comparison import Beside, Cited, beside
+from collections.abc import Mapping
+
+from stages.artifacts.figures import SegmentationFigures, SegmentationMetrics
+from stages.reporting.classification import ordered_protocols
+from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
 from stages.reporting.page import Picture, Section
 from stages.reporting.published import Published
 from stages.reporting.tables import DAGGER, ORACLE_NOTE, Table, marked, number
 
+Runs = Mapping[Key, SegmentationMetrics]
 NEUTRAL, ORACLE = "neutral", "search_test"
 BASELINES = ("chance", "largest_part")  # the largest of the evaluated shapes, as their labels tell
 COLUMNS = (f"accuracy {DAGGER}", f"IoU {DAGGER}")
-ALONE = ("accuracy, neutral", "IoU, neutral", "accuracy, train labels", "IoU, train labels")
+OURS_ONLY = ("accuracy, neutral", "IoU, neutral", "accuracy, train labels", "IoU, train labels")
 
 
 def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> Section:
@@ -20,7 +24,7 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
         ("dataset", "backbone", "category"),
         COLUMNS,
         segmentation_rows(runs, published),
-        alone=ALONE,
+        ours_only=OURS_ONLY,
         notes=(ORACLE_NOTE,),
     )
     text = (
@@ -32,43 +36,35 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
     )
 
 
-def segmentation_rows(runs: Runs, published: Published) -> list[Beside]:
+def segmentation_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
     """Accuracy and mean part IoU by (dataset, backbone, category)."""
     ours = {
-        (*key, category): dict(zip((*COLUMNS, *ALONE), _figures(metrics, category), strict=True))
+        (*key, category): dict(zip((*COLUMNS, *OURS_ONLY), _category_figures(metrics, category), strict=True))
         for key, metrics in runs.items()
-        for category in metrics[NEUTRAL]["categories"]
+        for category in metrics.shapes
     }
-    cited = [
-        Cited(
-            ("shapenetpart", "vit_b16", one.category),
-            dict(zip(COLUMNS, (one.accuracy, one.iou), strict=True)),
-            one.source,
+    results = [
+        PublishedResult(
+            ("shapenetpart", "vit_b16", figures.category),
+            dict(zip(COLUMNS, (figures.accuracy, figures.iou), strict=True)),
+            figures.source,
         )
-        for one in published.segmentation
+        for figures in published.segmentation
     ]
-    return beside(ours, cited)
+    return compare(ours, results)
 
 
 def means_table(runs: Runs, published: Published) -> Table:
     """One row per run and protocol: means over shapes and over categories; then other runs of the published code."""
     rows = [
-        (
-            *key,
-            metrics["mode"],
-            marked(name, oracle=name in ORACLES),
-            LABELS_READ.get(name, "none"),
-            *_means(metrics[name]),
-        )
+        (*key, metrics.mode, marked(name, oracle=figures.oracle), figures.labels_read, *_means(figures))
         for key, metrics in runs.items()
-        for name in ordered_protocols(
-            (name for name, one in metrics.items() if isinstance(one, dict) and "instance_miou" in one),
-            first=(*BASELINES, NEUTRAL),
-        )
+        for name in ordered_protocols(metrics.protocols, first=(*BASELINES, NEUTRAL))
+        for figures in [metrics.protocols[name]]
     ]
     rows += [
-        ("shapenetpart", "vit_b16", "published", f"{one.method} ({one.source})", "", "", number(one.iou), "")
-        for one in published.class_miou
+        ("shapenetpart", "vit_b16", "published", f"{rerun.method} ({rerun.source})", "", "", number(rerun.iou), "")
+        for rerun in published.class_miou
     ]
     header = (
         "dataset",
@@ -81,12 +77,12 @@ def means_table(runs: Runs, published: Published) -> Table:
         "instance accuracy",
     )
     leakage = [
-        f"Leakage on {dataset} with {backbone} ({ORACLE} less search_train): {metrics['leakage']:+.2f} points of "
+        f"Leakage on {dataset} with {backbone} ({ORACLE} less search_train): {metrics.leakage:+.2f} points of "
         "instance mIoU."
         for (dataset, backbone), metrics in runs.items()
     ]
     unseen = [
-        f"{dataset} with {backbone}: {metrics['unseen_points']:.2f} % of the points are seen from no view; in mode "
+        f"{dataset} with {backbone}: {metrics.unseen_points:.2f} % of the points are seen from no view; in mode "
         "`correct` they take their nearest seen point's part."
         for (dataset, backbone), metrics in runs.items()
     ]
@@ -96,13 +92,10 @@ def means_table(runs: Runs, published: Published) -> Table:
     )
 
 
-def _figures(metrics: dict, category: str) -> list[float]:
-    return [
-        metrics[protocol]["categories"][category][figure]
-        for protocol in (ORACLE, NEUTRAL, "search_train")
-        for figure in ("accuracy", "iou")
-    ]
+def _category_figures(metrics: SegmentationMetrics, category: str) -> list[float]:
+    found = [metrics.protocols[protocol].categories[category] for protocol in (ORACLE, NEUTRAL, "search_train")]
+    return [value for figures in found for value in (figures.accuracy, figures.iou)]
 
 
-def _means(figures: dict) -> tuple[str, ...]:
-    return tuple(number(figures[name]) for name in ("instance_miou", "class_miou", "instance_accuracy"))
+def _means(figures: SegmentationFigures) -> tuple[str, ...]:
+    return tuple(number(value) for value in (figures.instance_miou, figures.class_miou, figures.instance_accuracy))

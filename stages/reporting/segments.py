@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from stages.reporting.colours import part_colours
-from stages.reporting.figures import INK, STYLE
+from stages.reporting.figures import INK, STYLE, draw_cloud
 
 
 def segments_figure(
@@ -17,10 +17,11 @@ def segments_figure(
     predicted: np.ndarray,
     truth: np.ndarray,
     *,
+    up_axis: str,
     part_names: Sequence[Sequence[str]],
     titles: Sequence[str],
 ) -> Figure:
-    """Shapes [n, P, 3] (y up), one a row, coloured by their true parts [n, P] and the predicted ones beside.
+    """Shapes [n, P, 3], one a row, coloured by their true parts [n, P] and the predicted ones beside.
 
     `part_names` [n][K] are those of each shape's category, for its legend; `titles` [n] say what the shape is.
     """
@@ -32,7 +33,7 @@ def segments_figure(
         )
         for row, (cloud, names, title) in enumerate(zip(points, part_names, titles, strict=True)):
             for column, (parts, what) in enumerate(((truth[row], "true"), (predicted[row], "predicted"))):
-                _draw_parts(axes[row, column], cloud, parts)
+                draw_cloud(axes[row, column], cloud, up_axis=up_axis, c=part_colours(parts), s=2.5)
                 axes[row, column].set_title(f"{title}, {what}", color=INK)
             _draw_legend(axes[row, 2], names)
         return figure
@@ -42,14 +43,6 @@ def best_median_worst(scores: np.ndarray) -> np.ndarray:
     """Rows i8 [3] of the shapes with the highest, the middle and the lowest of `scores` [N], the first of equals."""
     order = np.argsort(-scores, kind="stable")
     return order[[0, len(order) // 2, np.searchsorted(-scores[order], -scores.min())]]
-
-
-def _draw_parts(axes: Axes, points: np.ndarray, parts: np.ndarray) -> None:
-    x, y, z = points.T
-    axes.scatter(z, x, y, c=part_colours(parts), s=2.5, linewidths=0)
-    axes.set_box_aspect(np.ptp([z, x, y], axis=1), zoom=1.25)
-    axes.view_init(elev=20, azim=35)
-    axes.set_axis_off()
 
 
 def _draw_legend(axes: Axes, names: Sequence[str]) -> None:

@@ -1,10 +1,11 @@
 """What the protocols score on the evaluated shapes, category by category, and the figures over all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from stages.artifacts.figures import CategoryFigures, LabelsRead, SegmentationFigures, SegmentationMetrics
 from stages.config.segment import Segment
 from stages.core.errors import InputError
 from stages.segmentation.part_prompts import PartPrompts
@@ -13,14 +14,19 @@ from stages.segmentation.protocols import NEUTRAL, ProtocolInputs, protocols
 from stages.segmentation.scores import Scores, percent, score, summarise
 from stages.segmentation.shapes import Shapes
 
-BASELINES = ("chance", "largest_part")
+BASELINES: dict[str, LabelsRead] = {"chance": "none", "largest_part": "test"}
+READ_MORE = ("none", "train", "test")  # from the least to the most
 ShapesOf = Callable[[str, PatchConfig], Shapes | None]
 
 
 class CategoryResult(NamedTuple):
-    """One category under all methods: predicted parts [N, P], what the protocols chose, and the labels."""
+    """One category: predicted parts [N, P] by method, whose labels each has read, what the protocols chose; the labels.
+
+    `unseen` is the share of points that no view sees.
+    """
 
     predicted: dict[str, np.ndarray]
+    labels_read: dict[str, LabelsRead]
     chosen: dict[str, dict]
     truth: np.ndarray
     parts: tuple[str, ...]
@@ -48,7 +54,8 @@ def segment_category(
     predicted["chance"] = np.random.default_rng(0).integers(0, len(test.parts), test.truth.shape)
     predicted["largest_part"] = np.full_like(test.truth, np.bincount(test.truth.ravel()).argmax())
     chosen = {name: result.document for name, result in results.items()}
-    return CategoryResult(predicted, chosen, test.truth, test.parts, test.unseen)
+    read = dict.fromkeys(predicted, "none") | {name: found["labels_read"] for name, found in chosen.items()} | BASELINES
+    return CategoryResult(predicted, read, chosen, test.truth, test.parts, test.unseen)
 
 
 def _check_names(config: Segment, *, reserved: tuple[str, ...]) -> None:
@@ -58,46 +65,65 @@ def _check_names(config: Segment, *, reserved: tuple[str, ...]) -> None:
 
 
 def whole_split(
-    by_category: dict[str, CategoryResult], labels: np.ndarray, *, classes: tuple[str, ...]
-) -> dict[str, np.ndarray]:
-    """Per method the parts u1 [N, P] of all shapes of a split, whose categories are `labels` [N] into `classes`."""
+    by_category: Mapping[str, CategoryResult],
+    scores: Mapping[str, Mapping[str, Scores]],
+    labels: np.ndarray,
+    *,
+    classes: tuple[str, ...],
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """By method the parts u1 [N, P] and the IoU f4 [N] of all shapes of a split, of categories `labels` [N].
+
+    `scores` are those of `score_methods`; `classes` are what the labels count.
+    """
     first = next(iter(by_category.values()))
-    whole = {name: np.zeros((len(labels), first.truth.shape[1]), np.uint8) for name in first.predicted}
+    predicted = {name: np.zeros((len(labels), first.truth.shape[1]), np.uint8) for name in first.predicted}
+    iou = {name: np.zeros(len(labels), np.float32) for name in first.predicted}
     for category, found in by_category.items():
+        rows = labels == classes.index(category)
         for name, parts in found.predicted.items():
-            whole[name][labels == classes.index(category)] = parts
-    return whole
+            predicted[name][rows], iou[name][rows] = parts, scores[category][name].iou
+    return predicted, iou
 
 
-def evaluate(by_category: dict[str, CategoryResult], *, mode: str) -> dict:
+def score_methods(by_category: Mapping[str, CategoryResult]) -> dict[str, dict[str, Scores]]:
+    """Scores of every category's shapes, by category and method."""
+    return {
+        category: {
+            method: score(parts, found.truth, parts=len(found.parts)) for method, parts in found.predicted.items()
+        }
+        for category, found in by_category.items()
+    }
+
+
+def segmentation_metrics(
+    by_category: Mapping[str, CategoryResult], scores: Mapping[str, Mapping[str, Scores]], *, mode: str
+) -> SegmentationMetrics:
     """Figures in percent of every method: means over shapes (instance) and categories (class), and of each category.
 
-    `leakage` is the instance mIoU of `search_test` less that of `search_train`.
+    `scores` are those of `score_methods`; `leakage` is what the instance mIoU of the search on test labels has over
+    that of the search on train labels. A method has read the labels that it read for any category.
     """
-    methods = next(iter(by_category.values())).predicted
-    scores = {
-        method: {
-            category: score(found.predicted[method], found.truth, parts=len(found.parts))
-            for category, found in by_category.items()
-        }
-        for method in methods
-    }
-    figures = {method: summarise(found) | {"categories": _each(found)} for method, found in scores.items()}
+    figures = {}
+    for method in next(iter(by_category.values())).predicted:
+        of_method = {category: methods[method] for category, methods in scores.items()}
+        read = max((found.labels_read[method] for found in by_category.values()), key=READ_MORE.index)
+        figures[method] = SegmentationFigures(
+            labels_read=read, **summarise(of_method), categories=_category_figures(of_method)
+        )
     shapes = {category: len(found.truth) for category, found in by_category.items()}
     unseen = np.average([found.unseen for found in by_category.values()], weights=list(shapes.values()))
-    return {
-        "task": "segmentation",
-        "mode": mode,
-        "samples": sum(shapes.values()),
-        "shapes": shapes,
-        "unseen_points": percent(unseen),
-        "leakage": round(figures["search_test"]["instance_miou"] - figures["search_train"]["instance_miou"], 2),
-        **figures,
-    }
+    return SegmentationMetrics(
+        mode=mode,
+        samples=sum(shapes.values()),
+        shapes=shapes,
+        unseen_points=percent(unseen),
+        leakage=round(figures["search_test"].instance_miou - figures["search_train"].instance_miou, 2),
+        protocols=figures,
+    )
 
 
-def _each(by_category: dict[str, Scores]) -> dict[str, dict[str, float]]:
+def _category_figures(by_category: Mapping[str, Scores]) -> dict[str, CategoryFigures]:
     return {
-        category: {"accuracy": percent(found.accuracy.mean()), "iou": percent(found.iou.mean())}
+        category: CategoryFigures(accuracy=percent(found.accuracy.mean()), iou=percent(found.iou.mean()))
         for category, found in by_category.items()
     }

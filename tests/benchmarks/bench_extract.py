@@ -21,7 +21,8 @@ import torch
 from timing import seconds
 
 from stages.artifacts.depth import new_depth, open_depth
-from stages.backbones.clip import ClipModel, choose_device
+from stages.backbones.clip import ClipModel
+from stages.backbones.device import choose_device
 from stages.backbones.loading import build, register
 from stages.backbones.weights import read_weights
 from stages.extract import encode

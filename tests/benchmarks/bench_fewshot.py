@@ -15,19 +15,20 @@ from torch.nn.functional import normalize
 
 from stages.config.params import load_params
 from stages.fewshot.classifiers import ZeroShot
-from stages.fewshot.methods import Plan, Task, run
+from stages.fewshot.runs import RunSpec, run
+from stages.fewshot.tasks import Task
 
 SHOTS, SPARE, VIEWS, WIDTH, CLASSES = 16, 5, 10, 512, 40
 
 
-class Nowhere:
-    """Keeps nothing."""
+class NoCheckpoint:
+    """Stores nothing."""
 
-    def get(self) -> None:
-        """Nothing was put."""
+    def read(self) -> None:
+        """Nothing was written."""
 
-    def put(self, content: bytes) -> None:
-        """Forget it."""
+    def write(self, content: bytes) -> None:
+        """Drop it."""
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     recipe |= {"short_classes": "error", "validation_fraction": SPARE / (SHOTS + SPARE)}
     train = dataclasses.replace(load_params().train, **recipe)
     begun, busy = time.perf_counter(), time.process_time()
-    run(task, Plan("adapter", SHOTS, 0), train, lambda name: Nowhere())
+    run(task, RunSpec("adapter", SHOTS, 0), train, lambda name: NoCheckpoint())
     clock, processor = time.perf_counter() - begun, time.process_time() - busy
     print(f"{given.epochs} epochs of {CLASSES * SHOTS} x {VIEWS} x {WIDTH}, {given.threads} threads: ", end="")
     print(f"{clock:.1f} s, {processor:.1f} s of processor time")

@@ -1,6 +1,5 @@
 """How the benchmarks take their times, and where they note them for the report."""
 
-import csv
 import os
 import re
 import sys
@@ -8,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.reporting.behind import SPEED_COLUMNS
+from stages.artifacts.experiments import SpeedRow, read_rows, write_rows
 
 ROOT = Path(__file__).parents[2]
 SPEED = ROOT / "reports/experiments/speed.csv"
@@ -29,14 +28,11 @@ def seconds(work: Callable[[], object]) -> float:
 
 def note(what: str, *, plain: float, ours: float, unit: str) -> None:
     """Put one comparison into reports/experiments/speed.csv, in place of what stood there of it."""
-    rows = {row["what"]: row for row in csv.DictReader(SPEED.open())} if SPEED.is_file() else {}
+    rows = {row.what: row for row in read_rows(SPEED, SpeedRow)} if SPEED.is_file() else {}
     command = f"python {Path(sys.argv[0]).resolve().relative_to(ROOT)}"
-    values = (what, f"{plain:.4g}", f"{ours:.4g}", unit, command, machine())
-    rows[what] = dict(zip(SPEED_COLUMNS, values, strict=True))
-    with SPEED.open("w", newline="") as file:
-        writer = csv.DictWriter(file, SPEED_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows[name] for name in sorted(rows))
+    rounded = {"plain": float(f"{plain:.4g}"), "ours": float(f"{ours:.4g}")}
+    rows[what] = SpeedRow(what=what, **rounded, unit=unit, command=command, machine=machine())
+    write_rows(SPEED, [rows[name] for name in sorted(rows)], SpeedRow)
 
 
 def machine() -> str:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.fewshot.adapter import ReleasedAdapter
-from stages.fewshot.losses import smoothed_cross_entropy
+from stages.fewshot.training import smoothed_cross_entropy
 
 RESIDUAL, DROPOUT, SMOOTHING = 0.6, 0.075, 0.2  # documented beside the recorded arrays
 OUR_NAMES = {

@@ -71,7 +71,8 @@ def _tie_order(points: int) -> torch.Tensor:
 def _sample(xyz: np.ndarray, count: int) -> np.ndarray:
     """Places [B, count] in points already in the order of preference: the first of equals is the right one."""
     x, y, z = np.moveaxis(xyz, -1, 0)
-    padding = (x * x + y * y + z * z).astype(np.float64) <= NEAR_ORIGIN
+    with np.errstate(over="ignore"):  # a point beyond the squares of float32 is infinitely far: no padding
+        padding = (x * x + y * y + z * z).astype(np.float64) <= NEAR_ORIGIN
     nearest = np.where(padding, np.float32(-1), np.float32(FAR))
     places = np.zeros((len(xyz), count), np.int64)
     for b in range(len(xyz)):

@@ -1,5 +1,6 @@
-"""What a selection will fetch and cost, before anything is fetched."""
+"""An estimate of what a selection will fetch and cost, before anything is fetched."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.config.dataset import Dataset
@@ -10,62 +11,69 @@ FEATURE_BYTES = 4 * 640  # of a map's features; 640 is the mean width of the pub
 GIGA = 1e9
 
 
-class Plan(NamedTuple):
-    """A selection with its overrides set, views a cloud, and how often it is rendered and encoded (sweeps included)."""
+class CostEstimate(NamedTuple):
+    """A selection with its overrides set, views a cloud, and how often it is rendered and encoded (sweeps included).
+
+    `cloud_methods` are its few-shot methods that learn from clouds: they render and encode again at every step.
+    """
 
     params: Params
     views: int
     runs: int
+    cloud_methods: Sequence[str]
 
 
-def download_lines(plan: Plan) -> list[str]:
+def download_lines(estimate: CostEstimate) -> list[str]:
     """Per dataset and backbone: what is fetched from where, or where it is awaited, and under which terms."""
-    select = plan.params.select
+    select = estimate.params.select
     lines = ["Datasets"]
     for name in select.datasets:
-        entry = plan.params.dataset_entry(name)
+        entry = estimate.params.dataset_entry(name)
         lines += [f"  {name}: {_source(entry)}", f"    terms: {entry.licence}{f' ({entry.url})' if entry.url else ''}"]
-    generate = plan.params.generate
+    generate = estimate.params.generate
     if any(name.startswith("v2_") for name in generate.sets):
         corpora = generate.corpora
         lines += ["Sentences", f"  PointCLIP V2's own: {corpora.folder or corpora.url.removesuffix('/{path}')}"]
     lines.append("Backbones")
     for name in select.backbones:
-        entry = plan.params.backbone_entry(name)
-        size = f", about {plan.params.paper.weights_gb} GB" if "/" not in entry.pretrained else " (a local file)"
+        entry = estimate.params.backbone_entry(name)
+        size = (
+            f", about {estimate.params.reproduce.weights_gb} GB" if "/" not in entry.pretrained else " (a local file)"
+        )
         lines.append(f"  {name}: {entry.architecture}, weights '{entry.pretrained}'{size}")
     return lines
 
 
-def estimate_lines(plan: Plan) -> list[str]:
+def estimate_lines(estimate: CostEstimate) -> list[str]:
     """Disk and time from the published numbers of samples; where none is published, that is said."""
-    params, maps = plan.params, 0
+    params, runs, maps = estimate.params, estimate.runs, 0
     lines = ["Estimates"]
     for name in params.select.classification:
         splits = params.dataset_entry(name).splits
         if splits is None:
             lines.append(f"  {name}: number of samples unknown, left out below")
         else:
-            maps += sum(splits.values()) * plan.views
+            maps += sum(splits.values()) * estimate.views
     backbones = len(params.select.backbones)
-    disk = maps * plan.runs * (MAP_BYTES + backbones * FEATURE_BYTES) / GIGA
-    hours = maps * plan.runs * backbones / params.paper.maps_per_second / 3600
-    smoothing = [name for name in params.train.methods if name.startswith("smooth")]
-    unknown = f"  not included: {', '.join(smoothing)}, which draws and encodes its shots anew in every epoch"
+    disk = maps * runs * (MAP_BYTES + backbones * FEATURE_BYTES) / GIGA
+    rate = params.reproduce.maps_per_second
+    hours = maps * runs * backbones / rate / 3600
+    methods = ", ".join(estimate.cloud_methods)
+    unknown = f"  not included: {methods}, which draws and encodes its shots anew in every epoch"
     return [
         *lines,
-        f"  disk: {disk:.1f} GB of depth maps and features for {maps} maps, {plan.runs} times (once and every sweep)",
-        f"  time: {hours:.1f} h of encoding at {params.paper.maps_per_second:g} maps a second (paper.maps_per_second)",
-        *([unknown] if smoothing else ()),
+        f"  disk: {disk:.1f} GB of depth maps and features for {maps} maps, {runs} times (once and every sweep)",
+        f"  time: {hours:.1f} h of encoding at {rate:g} maps a second (reproduce.maps_per_second)",
+        *([unknown] if methods else ()),
     ]
 
 
-def cost_lines(plan: Plan) -> list[str]:
+def cost_lines(estimate: CostEstimate) -> list[str]:
     """What the language model may cost: nothing where answers only come from the record."""
-    generate = plan.params.generate
+    generate = estimate.params.generate
     if generate.base_url is None:
         return ["Language model", "  answers come from prompts/recorded alone: no cost"]
-    names = ", ".join(plan.params.select.datasets)
+    names = ", ".join(estimate.params.select.datasets)
     return [
         "Language model",
         f"  {generate.model}: see `python -m stages.generate <dataset> --dry-run` for each of {names}",

@@ -1,0 +1,127 @@
+"""What the metrics of one dataset with one backbone hold; stages/artifacts/metrics.py writes and reads them.
+
+Figures are in percent where nothing else is said. Protocols, methods, proposals and ablations may have any name.
+"""
+
+from typing import Literal
+
+from stages.core.strict import strict_dataclass
+
+LabelsRead = Literal["none", "train", "test"]
+
+
+@strict_dataclass
+class Figures:
+    """Which split's labels were read to come to the figures; those that read the test labels are an upper bound."""
+
+    labels_read: LabelsRead
+
+    @property
+    def oracle(self) -> bool:
+        """Whether the labels that score were read before."""
+        return self.labels_read == "test"
+
+
+@strict_dataclass
+class AccuracyFigures(Figures):
+    """Accuracies with a bootstrap interval of top-1; mean negative log likelihood in nats; p of McNemar's test."""
+
+    top1: float
+    top1_low: float
+    top1_high: float
+    top5: float
+    mean_class_accuracy: float
+    negative_log_likelihood: float
+    mcnemar_p: float
+
+
+@strict_dataclass
+class ClassificationMetrics:
+    """Zero-shot classification, by protocol.
+
+    `leakage` is top-1 of the search on test labels less that of the search on train labels, in points; `views` is top-1
+    of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged.
+    """
+
+    task: Literal["classification"] = "classification"
+    samples: int
+    classes: int
+    leakage: float
+    protocols: dict[str, AccuracyFigures]
+    views: dict[int, float]
+    sentences: dict[str, dict[int, float]]
+
+
+@strict_dataclass
+class FewShotFigures(Figures):
+    """Mean and deviation over the seeds, and a bootstrap interval over the samples; no seeds: nothing was drawn."""
+
+    top1_mean: float
+    top1_std: float
+    top1_low: float
+    top1_high: float
+    mean_class_accuracy_mean: float
+    seeds: tuple[int, ...]
+
+
+@strict_dataclass
+class FewShotMetrics:
+    """Few-shot classification, by method and number of shots; 0 shots is zero-shot. `samples` by split."""
+
+    task: Literal["few_shot"] = "few_shot"
+    samples: dict[str, int]
+    methods: dict[str, dict[int, FewShotFigures]]
+
+
+@strict_dataclass
+class CategoryFigures:
+    """Means over the shapes of one category."""
+
+    accuracy: float
+    iou: float
+
+
+@strict_dataclass
+class SegmentationFigures(Figures):
+    """Means over all shapes (instance), means over the categories' means (class), and each category's."""
+
+    instance_accuracy: float
+    class_accuracy: float
+    instance_miou: float
+    class_miou: float
+    categories: dict[str, CategoryFigures]
+
+
+@strict_dataclass
+class SegmentationMetrics:
+    """Part segmentation, by protocol; `shapes` counts those of each category, `leakage` is of instance mIoU."""
+
+    task: Literal["segmentation"] = "segmentation"
+    mode: str
+    samples: int
+    shapes: dict[str, int]
+    unseen_points: float
+    leakage: float
+    protocols: dict[str, SegmentationFigures]
+
+
+@strict_dataclass
+class DetectionFigures(Figures):
+    """Mean average precision and recall at an IoU of 0.25 and 0.5, and each class's average precision."""
+
+    map25: float
+    map50: float
+    ar25: float
+    ar50: float
+    per_class: dict[str, dict[str, float]]
+
+
+@strict_dataclass
+class DetectionMetrics:
+    """Detection, by the source of the proposals and by ablation."""
+
+    task: Literal["detection"] = "detection"
+    scans: int
+    classes: int
+    boxes: int
+    proposals: dict[str, dict[str, DetectionFigures]]

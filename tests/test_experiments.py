@@ -1,0 +1,152 @@
+"""Commands that run DVC experiments, in a repository whose stages only write what the real ones would."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.artifacts.experiments import FewShotRow, SweepRow, read_rows
+from stages.artifacts.figures import FewShotFigures, FewShotMetrics
+from stages.artifacts.metrics import write_metrics
+from stages.artifacts.paths import Paths
+from stages.commands import archive_fewshot, experiment, sweep
+from stages.core.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+FAKE = """
+import json, pathlib, sys, yaml
+params = yaml.safe_load(open("params.yaml"))
+figures = {"labels_read": "none", "top1_low": 1.0, "top1_high": 2.0}
+zero_shot = figures | dict.fromkeys(["top5", "mean_class_accuracy", "negative_log_likelihood", "mcnemar_p"], 1.0)
+few_shot = figures | {"top1_std": 0.5, "mean_class_accuracy_mean": 1.0, "seeds": [0]}
+def write(path, document):
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(path).write_text(json.dumps(document))
+if sys.argv[1] == "evaluate":
+    top1 = {"box": 30.0, "mish": 40.0}[params["render"]["smooth"]["kernel"]]
+    seconds = {"seconds": 0.5} if params["search"]["seed"] == 7 else {}
+    write("data/search/home_objects/bundled.json", {"search_test": {"prompts": []} | seconds})
+    protocols = {name: zero_shot | {"top1": top1} for name in ("a.b", "search_test")}
+    more = {"samples": 1, "classes": 2, "leakage": 0.0, "views": {}, "sentences": {}}
+    write("reports/metrics/home_objects/bundled.json", {"task": "classification", "protocols": protocols} | more)
+else:
+    assert params["select"]["fewshot"] == params["select"]["datasets"] == ["modelnet10"]
+    assert params["select"]["segmentation"] == []
+    methods = {"adapter": {"16": few_shot | {"top1_mean": 30.0}, "2": few_shot | {"top1_mean": 20.0}}}
+    metrics = {"task": "few_shot", "samples": {"train": 3, "test": 2}, "methods": methods}
+    write("reports/metrics/modelnet10/bundled.fewshot.json", metrics)
+"""
+STAGES = {
+    "evaluate": {
+        "cmd": "python fake.py evaluate",
+        "params": ["render", "search"],
+        "outs": ["data/search/home_objects/bundled.json"],
+        "metrics": [{"reports/metrics/home_objects/bundled.json": {"cache": False}}],
+    },
+    "evaluate_fewshot": {
+        "cmd": "python fake.py evaluate_fewshot",
+        "params": ["select"],
+        "metrics": [{"reports/metrics/modelnet10/bundled.fewshot.json": {"cache": False}}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    root = tmp_path_factory.mktemp("experiments")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["dataset"]["modelnet10"] = params["dataset"]["modelnet40"]
+    params["sweep"]["kernels"]["values"] = ["box", "mish"]
+    params["sweep"]["kernels"]["fixed"] = {"search.seed": 7}
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}, sort_keys=False))
+    (root / "fake.py").write_text(FAKE)
+    for command in (
+        ("git", "init", "-q"),
+        ("git", "config", "user.name", "tests"),
+        ("git", "config", "user.email", "tests@example.org"),
+        (*experiment.DVC, "init", "-q"),
+        (*experiment.DVC, "config", "core.analytics", "false"),
+        ("git", "add", "-A"),
+        ("git", "commit", "-qm", "start"),
+    ):
+        subprocess.run(command, cwd=root, check=True, capture_output=True)
+    return root
+
+
+def test_a_sweep_lists_every_protocol_with_the_seconds_of_its_search(repository):
+    sweep.main(["kernels"], root=repository)
+    rows = read_rows(Paths(repository).experiments("kernels"), SweepRow)
+    assert [(row.value, row.protocol, row.top1, row.seconds) for row in rows] == [
+        ("box", "a.b", 30.0, None),
+        ("box", "search_test", 30.0, 0.5),
+        ("mish", "a.b", 40.0, None),
+        ("mish", "search_test", 40.0, 0.5),
+    ]
+    assert not (repository / "data").exists() and not (repository / "reports/metrics").exists()
+
+
+def test_few_shots_of_a_dataset_that_is_not_selected_are_archived(repository):
+    archive_fewshot.main("modelnet10", "bundled", root=repository)
+    rows = read_rows(Paths(repository).experiments("few_shot"), FewShotRow)
+    assert [(row.dataset, row.shapes, row.method, row.shots, row.top1_mean) for row in rows] == [
+        ("modelnet10", "3 + 2", "adapter", 2, 20.0),
+        ("modelnet10", "3 + 2", "adapter", 16, 30.0),
+    ]
+    assert not (repository / "reports/metrics").exists()
+
+
+def test_a_failed_experiment_and_a_missing_output_are_one_line(repository):
+    with pytest.raises(InputError, match="dvc exp run --name failing: failed"):
+        experiment.run_experiment("failing", {"render.smooth.kernel": "none"}, "--temp", "evaluate", root=repository)
+    with pytest.raises(InputError, match=r"reports/none\.json: not in experiment HEAD"):
+        experiment.read_output("HEAD", Path("reports/none.json"), root=repository)
+
+
+def test_without_a_commit_there_is_no_experiment(tmp_path):
+    with pytest.raises(InputError, match="no git commit"):
+        experiment.experiment_name("kernels", root=tmp_path)
+
+
+def measured(method, top1, samples=2):
+    figures = FewShotFigures(
+        labels_read="train",
+        top1_mean=top1,
+        top1_std=0.5,
+        top1_low=40.0,
+        top1_high=60.0,
+        mean_class_accuracy_mean=1.0,
+        seeds=(0,),
+    )
+    return FewShotMetrics(samples={"train": samples, "test": 2}, methods={method: {16: figures, 2: figures}})
+
+
+def test_an_archived_run_replaces_the_earlier_one_and_leaves_the_others(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    source, path = tmp_path / "measured.json", Paths(tmp_path).experiments("few_shot")
+    with pytest.raises(InputError, match=r"measured\.json: no such file"):
+        archive_fewshot.main("rooms", "bundled", metrics=source, root=tmp_path)
+    assert not path.exists()
+    for dataset, method, top1 in (("rooms", "a", 10), ("home_objects", "a", 20), ("home_objects", "b", 40)):
+        write_metrics(source, measured(method, top1))
+        archive_fewshot.main(dataset, "bundled", metrics=source, root=tmp_path)
+    write_metrics(source, measured("a", 30, samples=5))
+    archive_fewshot.main("home_objects", "bundled", metrics=source, root=tmp_path)
+    assert path.read_text().splitlines()[1:] == [
+        "train,home_objects,bundled,2 + 2,b,2,40.0,0.5,40.0,60.0",
+        "train,home_objects,bundled,2 + 2,b,16,40.0,0.5,40.0,60.0",
+        "train,home_objects,bundled,5 + 2,a,2,30.0,0.5,40.0,60.0",
+        "train,home_objects,bundled,5 + 2,a,16,30.0,0.5,40.0,60.0",
+        "train,rooms,bundled,2 + 2,a,2,10.0,0.5,40.0,60.0",
+        "train,rooms,bundled,2 + 2,a,16,10.0,0.5,40.0,60.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"), [(("rooom", "bundled"), "dataset.rooom"), (("rooms", "none"), "backbone.none")]
+)
+def test_an_unknown_name_is_one_line(names, says):
+    with pytest.raises(InputError, match=f"params.yaml: {says}: no such entry"):
+        archive_fewshot.main(*names, root=ROOT)

@@ -1,0 +1,130 @@
+"""Splits, recipes, the loss, augmentation and figures of few-shot training, by hand-checked cases."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from stages.config.params import load_params
+from stages.config.train import Augment
+from stages.core.errors import InputError
+from stages.fewshot import recipes
+from stages.fewshot.augment import augment
+from stages.fewshot.baselines import within_one_error
+from stages.fewshot.evaluation import few_shot_figures
+from stages.fewshot.splits import few_shot_split
+from stages.fewshot.training import smoothed_cross_entropy
+
+PARAMS = load_params()
+
+
+@given(st.lists(st.integers(4, 12), min_size=2, max_size=5), st.integers(0, 5))
+@examples(max_examples=20, deadline=None)
+def test_splits_are_nested_and_share_nothing(counts, seed):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    names = tuple(map(str, range(len(counts))))
+    options = {"class_names": names, "seed": seed, "validation_fraction": 0.25, "short_classes": "error"}
+    splits = [few_shot_split(labels, shots=k, **options) for k in (1, 2, 3)]
+    for fewer, more in zip(splits, splits[1:], strict=False):
+        assert set(fewer.support) < set(more.support) and set(fewer.validation) <= set(more.validation)
+    for k, split in enumerate(splits, start=1):
+        assert not set(split.support) & set(split.validation)
+        np.testing.assert_array_equal(np.bincount(labels[split.support]), np.full(len(counts), k))
+        assert np.bincount(labels[split.validation]).max() <= k
+
+
+def test_a_class_with_too_few_samples_is_named_or_gives_all_it_has():
+    labels, options = np.repeat([0, 1], [12, 4]), {"class_names": ("chair", "sofa"), "shots": 8, "seed": 0}
+    with pytest.raises(InputError, match="train.shots 8: class 'sofa' has 3 samples"):
+        few_shot_split(labels, **options, validation_fraction=0.25, short_classes="error")
+    split = few_shot_split(labels, **options, validation_fraction=0.25, short_classes="use_all")
+    np.testing.assert_array_equal(np.bincount(labels[split.support]), [8, 3])
+    with pytest.raises(InputError, match="validation_fraction 0.0"):
+        few_shot_split(labels, **options, validation_fraction=0.0, short_classes="use_all")
+
+
+def test_the_simplest_model_within_one_standard_error_is_taken():
+    simple, better = torch.tensor([1.0, 1.0, 1.0, 1.0]), torch.tensor([0.9, 0.9, 0.9, 0.9])
+    lucky, worse = torch.tensor([0.0, 1.2, 1.2, 1.2]), torch.tensor([2.0, 2.0, 2.0, 2.0])
+    assert within_one_error(torch.stack([simple, better])) == 1  # better on every sample
+    # mean 0.9, 0.1 less than 1, by one sample: standard deviation 0.52 of the difference, error 0.26
+    assert within_one_error(torch.stack([worse, simple, lucky])) == 1
+    assert within_one_error(torch.tensor([[1.0], [0.5]])) == 1  # one sample has no error to speak of
+
+
+def test_a_preset_is_overridden_and_a_value_out_of_range_is_named():
+    assert recipes.resolve(dataclasses.replace(PARAMS.train, preset="pointclip")) == recipes.POINTCLIP
+    assert recipes.resolve(dataclasses.replace(PARAMS.train, batch_size=3)).batch_size == 3
+    with pytest.raises(InputError, match=r"params.yaml: train.epochs 1: expected more than warmup_epochs"):
+        recipes.resolve(dataclasses.replace(PARAMS.train, epochs=1))
+
+
+@pytest.mark.parametrize("warmup, expected", [
+    (0, [1, (1 + 2**-0.5) / 2, 0.5, (1 - 2**-0.5) / 2]),
+    (1, [0.5, 1, (1 + 2**-0.5) / 2, 0.5, (1 - 2**-0.5) / 2]),
+    (3, [0.25, 0.5, 0.75, 1, (1 + 2**-0.5) / 2, 0.5, (1 - 2**-0.5) / 2]),
+])  # fmt: skip
+def test_the_learning_rate_rises_and_falls_along_a_cosine(warmup, expected):
+    recipe = dataclasses.replace(recipes.POINTCLIP, learning_rate=1.0, warmup_epochs=warmup, epochs=4 + warmup)
+    optimiser = recipe.optimiser_of(torch.nn.Linear(1, 1))
+    schedule, rates = recipe.schedule_of(optimiser), []
+    for _ in range(recipe.epochs):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates == pytest.approx(expected)
+
+
+def test_the_smoothed_loss_is_the_one_counted_by_hand():
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    total = math.exp(2) + 2
+    first = -0.8 * math.log(math.exp(2) / total) - 0.2 * math.log(1 / total)
+    loss = smoothed_cross_entropy(logits, torch.tensor([0, 1]), smoothing=0.2)
+    assert loss.item() == pytest.approx((first + math.log(3)) / 2)
+
+
+@given(st.integers(2, 6), st.floats(0, 0.5))
+@examples(max_examples=20, deadline=None)
+def test_the_smoothed_loss_is_the_cross_entropy_to_the_smoothed_labels(classes, smoothing):
+    logits, labels = torch.randn(5, classes), torch.arange(5) % classes
+    targets = torch.full((5, classes), smoothing / (classes - 1))
+    targets[torch.arange(5), labels] = 1 - smoothing
+    expected = -(targets * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(smoothed_cross_entropy(logits, labels, smoothing=smoothing), expected)
+
+
+def test_augmentation_turns_about_y_and_thins_out():
+    clouds = torch.randn(4, 50, 3)
+    still = Augment(turn=0.0, scale=0.0, shift=0.0, jitter=0.0, dropout=0.0)
+    torch.testing.assert_close(augment(clouds, still), clouds)
+    turned = augment(clouds, dataclasses.replace(still, turn=180.0))
+    torch.testing.assert_close(turned.norm(dim=-1), clouds.norm(dim=-1))
+    torch.testing.assert_close(turned[..., 1], clouds[..., 1])
+    assert not torch.allclose(turned, clouds)
+    thinned = augment(clouds, dataclasses.replace(still, dropout=0.9))
+    kept = (thinned == clouds).all(-1)
+    assert not kept.all() and (thinned[~kept] == clouds[:, :1].expand_as(clouds)[~kept]).all()
+
+
+def test_the_figures_are_those_counted_by_hand():
+    runs = {("zero_shot", 0, 0): [0, 0, 0, 0], ("adapter", 2, 0): [0, 1, 0, 0], ("adapter", 2, 1): [0, 1, 1, 0]}
+    rows = [
+        (i, label, *known, rank, predicted if rank == 0 else 1, 0.5)
+        for known, classes in runs.items()
+        for i, (label, predicted) in enumerate(zip([0, 1, 1, 0], classes, strict=True))
+        for rank in (0, 1)
+    ]
+    names = ("sample", "label", "method", "shots", "seed", "rank", "predicted", "score")
+    columns = {name: np.array(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+    predictions = [("adapter", 2, 0, np.array([[0, 0, 0, 0], [0, 1, 1, 0], [1, 0, 0, 1]]))]
+    found = few_shot_figures(columns, predictions, config=PARAMS.evaluate)
+    assert found["adapter"][0].top1_mean == 50 and found["adapter"][0].seeds == ()
+    assert found["adapter"][2].top1_mean == 87.5 and found["adapter"][2].top1_std == 12.5
+    assert found["adapter"][2].seeds == (0, 1) and found["adapter"][2].labels_read == "train"
+    marked = found["adapter_best_on_test"][2]
+    assert marked.top1_mean == 100 and marked.oracle
