@@ -274,7 +274,7 @@ def new_scenes(dataset, *scans, classes=tuple(rooms.FURNITURE), up_axis="z"):
 
 
 def some_rooms():
-    entry = replace(PARAMS.dataset_entry("rooms"), path=str(ROOT / "data/bundled/home_objects.h5"))
+    entry = replace(PARAMS.dataset_entry("rooms"), path=str(ROOT / "data/bundled/rooms.h5"))
     return read("rooms", entry).splits["test"]
 
 
