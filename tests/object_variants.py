@@ -256,6 +256,8 @@ READ = {  # name: (content, what is dropped, what is guessed); every one is the 
         "",
         "72 triangles by the file's length, its header says 4294967295",
     ),
+    "mark.stl": (lambda: b"\xef\xbb\xbf" + files.FILES["text.stl"](), "", ""),
+    "upper.stl": (lambda: files.FILES["text.stl"]().upper(), "", ""),
     "binary_solid.stl": (lambda: stl_with(head=b"solid facet"), "", ""),
     "no_scene.glb": (lambda: glb_with(without_scene), "", ""),
     "no_default.glb": (lambda: glb(*gltf_tree(scene=None)), "", ""),
@@ -317,6 +319,11 @@ READ = {  # name: (content, what is dropped, what is guessed); every one is the 
     "normals.xyzn": (lambda: table(np.hstack([CLOUD, CLOUD])), "", ""),
     "colours.xyzrgb": (lambda: table(np.hstack([CLOUD, np.zeros((3000, 3))])), "", ""),
     "nan.xyz": (lambda: table(with_rows(CLOUD, slice(0, None, 3), np.nan)), NAN, ""),
+    "microsoft_nan.xyz": (
+        lambda: table(with_rows(CLOUD, slice(0, None, 3), np.nan)).replace(b"nan", b"-1.#IND"),
+        NAN,
+        "",
+    ),
     "zeros.xyz": (
         lambda: table(with_rows(CLOUD + (0, 0, 5), slice(0, None, 3), 0)),
         "1000 of 3000 points at exactly 0 0 0, a scanner's missing returns",

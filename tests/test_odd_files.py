@@ -18,6 +18,7 @@ from object_files import EXTENT, XYZ, chair, gltf_tree
 from object_variants import READ, concave_obj, occupancy
 from refused_files import REFUSED
 
+from stages.commands import classify as command
 from stages.core.errors import InputError
 from stages.datasets.formats.geometry import triangulate
 from stages.datasets.objects import FORMATS, MOST_BYTES, notes_of, read_geometry, read_object, suffix_of
@@ -226,6 +227,7 @@ import resource, sys, time
 from pathlib import Path
 import numpy as np
 import object_files
+from stages.commands import classify as command
 from stages.core.errors import InputError
 from stages.datasets.objects import read_object
 from test_odd_files import damaged
@@ -297,3 +299,56 @@ def test_reading_gives_points_of_the_object_alone(tmp_path):
     sampled = read_object(path, points=2048, seed=0)
     assert sampled.dtype == np.float32 and sampled.shape == (2048, 3)
     np.testing.assert_allclose(np.ptp(sampled, axis=0), EXTENT, atol=0.02)
+
+
+# What classify says about them
+
+
+def classify(*paths, **changes):
+    """The command in this process, with its options as the command line gives them."""
+    options = {"labels": "chair, bottle, table", "up": "y", "points": 512, "templates": "simple"}
+    names = ("part", "category", "ply", "backbone", "sheet", "json", "verbose", "strict")
+    command.main(files=list(paths), **(dict.fromkeys(names) | options | changes))
+
+
+@pytest.fixture
+def several(tmp_path):
+    """A mesh, a page in place of one, and a cloud with an index column."""
+    index = np.column_stack([np.arange(3000), files.points()])
+    content = {"mesh.obj": files.obj(), "page.obj": b"<html>404</html>", "index.txt": files.table(index)}
+    return [written(tmp_path, name, content[name]) for name in content]
+
+
+def test_one_bad_file_among_many_is_a_line_and_the_good_ones_are_told(several, capsys):
+    with pytest.raises(SystemExit) as ended:
+        classify(*several, verbose=True)
+    said = capsys.readouterr()
+    mesh, page, index = several
+    assert ended.value.code == 1
+    assert said.err.splitlines() == [
+        f"error: {page}: its content is an HTML page, not a obj file",
+        f"note: {index}: guessed that the first column counts the rows, x y z follow",
+    ]
+    lines = said.out.splitlines()
+    assert [line for line in lines if not line.startswith("  ")][:2] == [str(mesh), str(index)]
+    assert lines[1] == "  read: mesh, 48 vertices, 72 faces, extent 0.45 x 1.025 x 0.45"
+    assert "  read: cloud, 3000 vertices, extent 0.45 x" in said.out and lines[-1].startswith("weights: bundled (")
+    assert lines[2].endswith("%  chair")
+
+
+def test_json_says_what_was_read_and_strict_refuses_what_was_guessed(several, tmp_path, capsys):
+    mesh, _, index = several
+    classify(mesh, index, json=True, sheet=tmp_path / "sheet.png")
+    read = [one["read"] for one in json.loads(capsys.readouterr().out)["objects"]]
+    whole = {"kind": "mesh", "vertices": 48, "faces": 72, "extent": [0.45, 1.025, 0.45], "dropped": [], "guessed": []}
+    assert read[0] == whole
+    assert (read[1]["kind"], read[1]["guessed"]) == ("cloud", ["the first column counts the rows, x y z follow"])
+    assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(InputError, match=r"index.txt: guessed that the first column .* \(--strict\)"):
+        classify(index, strict=True)
+
+
+@pytest.mark.parametrize("points", [-5, 0, 1, 10**9])
+def test_a_number_of_points_out_of_range_is_one_line(points, several):
+    with pytest.raises(InputError, match=f"--points {points}: expected 2 to 1000000"):
+        classify(several[0], points=points)

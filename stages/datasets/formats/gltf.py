@@ -38,7 +38,7 @@ def read_glb(content: bytes, path: Path) -> Geometry:
         place += 8 + size
     if 0x4E4F534A not in chunks:
         raise FormatError("no JSON chunk")
-    return _read(chunks[0x4E4F534A], path, binary=chunks.get(0x004E4942))
+    return _read(chunks[0x4E4F534A].rstrip(b"\0 "), path, binary=chunks.get(0x004E4942))
 
 
 def read_gltf(content: bytes, path: Path) -> Geometry:

@@ -17,7 +17,7 @@ VERTEX = re.compile(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
 
 def read(content: bytes, path: Path) -> Geometry:
     """The triangles; the file's length decides about their number where the header has another."""
-    start = content[:1024].lower()
+    start = content[:1024].removeprefix(b"\xef\xbb\xbf").lower()
     if start.lstrip().startswith(b"solid") and b"\0" not in start and (b"facet" in start or b"endsolid" in start):
         return _text(content)
     if len(content) < HEAD:

@@ -16,7 +16,8 @@ NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?|[-+]?(nan|inf|infinity)"
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?|[-+]?\d+")
 AXIS = re.compile(r"(?:coord|pos|position|point|points|p)?[_:. ]?([xyz012])(?:[\s(\[_].*)?", re.IGNORECASE)
 LANDMARKS = re.compile(r"\s*version:\s*\d+\s+n_points:\s*\d+", re.IGNORECASE)
-MISSING = ["", "nan", "NaN", "NAN", "-nan", "nan(ind)", "-nan(ind)", "null", "NULL", "NA", "N/A"]
+MISSING = ["", "nan", "NaN", "NAN", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "null", "NULL", "NA", "N/A"]
+MISSING += ["1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "1.#INF", "-1.#INF", "1.#QNAN0", "-1.#IND00", "1.#INF00"]
 PTX_HEADER = 10  # lines: columns, rows, scanner's place, its three axes, four rows of the matrix
 
 
@@ -85,7 +86,7 @@ def _without_comments(text: str) -> tuple[str, str]:
     last = ""
     while (match := re.match(r"\s*(?:#|//|;|!)([^\n]*)\n?", text)) is not None:
         last, text = match[1].strip() or last, text[match.end() :]
-    return last, re.sub(r"[ \t]*(#|//)[^\n]*", "", text) if "#" in text or "//" in text else text
+    return last, re.sub(r"(^|[ \t]+)(#|//)[^\n]*", "", text, flags=re.MULTILINE) if re.search("#|//", text) else text
 
 
 def _without_count(text: str) -> tuple[str, int | None]:
@@ -127,8 +128,8 @@ def _words(line: str, separator: str) -> list[str]:
 def _is_header(line: str, separator: str, decimal: str) -> bool:
     """Whether a line has no number where three are expected."""
     words = [word.replace(decimal, ".") for word in _words(line, separator)]
-    numbers = [re.fullmatch(NUMBER, word, re.IGNORECASE) for word in words]
-    return sum(map(bool, numbers)) < min(3, len(words))
+    numbers = sum(word in MISSING or bool(re.fullmatch(NUMBER, word, re.IGNORECASE)) for word in words)
+    return numbers < min(3, len(words))
 
 
 def _names(line: str, separator: str, decimal: str) -> list[str] | None:
@@ -149,9 +150,7 @@ def _parsed(
             pa.BufferReader(text.encode() + b"\n"),
             pyarrow.csv.ReadOptions(autogenerate_column_names=True, skip_rows=int(skip), use_threads=False),
             pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=False),
-            pyarrow.csv.ConvertOptions(
-                decimal_point=decimal, null_values=["", "nan", "NaN", "NAN", "-nan", "null", "NA"]
-            ),
+            pyarrow.csv.ConvertOptions(decimal_point=decimal, null_values=MISSING),
         )
     except pa.ArrowInvalid as error:
         raise FormatError(f"expected numbers, x y z a line ({error})") from error
