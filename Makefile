@@ -23,7 +23,7 @@ install: $(INSTALLED)
 
 repro: $(INSTALLED)
 	dvc repro
-	@echo && cat reports/tables/protocols.md && echo && echo "the whole report: $(CURDIR)/reports/index.html"
+	@echo && cat reports/tables/protocols.md && echo "the whole report: $(CURDIR)/reports/index.html"
 
 test: $(INSTALLED)
 	pytest -n 2 --dist worksteal -m "not slow"
@@ -43,6 +43,10 @@ lint: $(INSTALLED)
 # The experiment sets of params.yaml's `sweep`, listed in reports/experiments for the report.
 sweeps: $(INSTALLED)
 	python -m stages.commands.sweep kernels view_sets text_inputs
+
+# The few-shot methods on the bundled data, whose figures are kept in reports/experiments for the report.
+fewshot: $(INSTALLED)
+	python -m stages.commands.archive_fewshot home_objects bundled
 
 # What the report says about speed, each figure a ratio of one run; half an hour on two cores.
 benchmarks: $(INSTALLED)

@@ -30,6 +30,7 @@ STAGES = (
     "patches",
     "segment",
     "detect",
+    "examples",
     "report",
 )
 

