@@ -27,6 +27,8 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
     mismatch = published_mismatch(raw, entry)
     if mismatch:
         print(f"note: {entry.path}: {mismatch}", file=sys.stderr)
+    for note in raw.notes:
+        print(f"note: {note}", file=sys.stderr)
     if isinstance(raw, Scenes):
         kept = {
             split: tuple(scans[row] for row in _spread(len(scans), download.max_samples))

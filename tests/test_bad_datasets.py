@@ -606,7 +606,7 @@ def test_a_damaged_file_of_scans_is_one_line(key, values, message, project):
         file.attrs["classes"] = '["bed"]'
         for split in ("train", "test"):
             group = file.create_group(f"{split}/room")
-            write_fixed_point(group, np.zeros((9, 3)), scale=1, chunks=None)
+            write_fixed_point(group, np.zeros((9, 3)), scale=1, chunks=True)
             group["boxes"], group["labels"] = np.zeros((2, 6)), np.zeros(2, int)
         damaged("train/room", key, values)(file)
     write_params("bundled_scans", {"path": "raw/rooms.h5"})
@@ -614,3 +614,13 @@ def test_a_damaged_file_of_scans_is_one_line(key, values, message, project):
         download.main("mine")
     assert_one_line(str(error.value), "raw/rooms.h5", message)
     assert_untouched(project)
+
+
+def test_what_was_left_out_of_a_users_file_is_a_note(project, capsys):
+    LAYOUTS["folder"](project / "raw")
+    path = project / f"raw/{CHAIR}.npy"
+    np.save(path, np.concatenate([np.load(path), np.full((1, 3), np.nan, "f4")]))
+    write_params("folder", {})
+    download.main("mine")
+    note = f"note: raw/{CHAIR}.npy: dropped 1 of 17 points that are NaN, infinite or beyond single precision\n"
+    assert capsys.readouterr().err == note

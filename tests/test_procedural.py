@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.bundled import build_procedural_parts, procedural
-from stages.bundled.procedural import mesh
+from stages.bundled import build_procedural_parts
+from stages.bundled.procedural import generator, mesh
 from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError
@@ -37,10 +37,10 @@ SHAPENETPART = {
 
 
 def _shape(name, seed):
-    return procedural.generate(name, points=POINTS, rng=np.random.default_rng(seed))
+    return generator.generate(name, points=POINTS, rng=np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("name", procedural.CLASSES)
+@pytest.mark.parametrize("name", generator.CLASSES)
 def test_cloud_is_finite_centred_and_fills_the_unit_sphere(name):
     for seed in range(8):
         xyz, parts, part_names = _shape(name, seed)
@@ -53,7 +53,7 @@ def test_cloud_is_finite_centred_and_fills_the_unit_sphere(name):
         assert parts.max() < len(part_names)
 
 
-@pytest.mark.parametrize("name", procedural.CLASSES)
+@pytest.mark.parametrize("name", generator.CLASSES)
 def test_same_seed_gives_the_same_bytes_and_another_seed_another_shape(name):
     first, again, other = _shape(name, 3), _shape(name, 3), _shape(name, 4)
     assert first[0].tobytes() == again[0].tobytes()
@@ -62,22 +62,22 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_another_shape(name):
     assert first[0].tobytes() != other[0].tobytes()
 
 
-@pytest.mark.parametrize("name", procedural.CLASSES)
+@pytest.mark.parametrize("name", generator.CLASSES)
 def test_generator_varies_the_mesh_itself(name):
-    first, other = (np.concatenate([m for _, m in procedural.CLASSES[name](np.random.default_rng(s))]) for s in (1, 2))
+    first, other = (np.concatenate([m for _, m in generator.CLASSES[name](np.random.default_rng(s))]) for s in (1, 2))
     assert first.shape != other.shape or not np.allclose(first, other)
 
 
 @pytest.mark.parametrize("name", SHAPENETPART)
 def test_shapenetpart_categories_use_only_the_official_part_words(name):
-    used = {part for seed in range(40) for part, _ in procedural.CLASSES[name](np.random.default_rng(seed))}
+    used = {part for seed in range(40) for part, _ in generator.CLASSES[name](np.random.default_rng(seed))}
     assert len(used) > 1
     assert used <= SHAPENETPART[name]
 
 
 def test_part_indices_follow_first_appearance_and_merge_repeated_names(monkeypatch):
     left, middle, right = (mesh.box((x, 0, 0), (1, 1, 1)) for x in (-4, 0, 4))
-    monkeypatch.setitem(procedural.CLASSES, "toy", lambda rng: [("end", left), ("middle", middle), ("end", right)])
+    monkeypatch.setitem(generator.CLASSES, "toy", lambda rng: [("end", left), ("middle", middle), ("end", right)])
     xyz, parts, part_names = _shape("toy", 0)
     assert part_names == ("end", "middle")
     np.testing.assert_array_equal(parts, np.abs(xyz[:, 0]) < 0.4)

@@ -40,7 +40,7 @@ def test_the_builder_gives_the_bundled_rooms_and_the_same_bytes_twice(scenes, ob
             np.testing.assert_allclose(scan.boxes, bundled.boxes, atol=1e-5)
             np.testing.assert_array_equal(scan.labels, bundled.labels)
             np.testing.assert_array_equal(scan.boxes, drawn.boxes)
-            np.testing.assert_allclose(scan.points, drawn.points, atol=build_rooms.SCALE * 0.51)
+            np.testing.assert_allclose(scan.points, drawn.points, atol=build_rooms.SCALE)
 
 
 def test_the_splits_have_their_rooms_and_every_room_its_furniture(scenes):

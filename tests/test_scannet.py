@@ -106,22 +106,24 @@ def test_an_object_whose_label_has_no_nyu40_id_is_dropped(tmp_path):
     assert scan.boxes.shape == (0, 6)
 
 
-def test_scans_without_list_files_are_never_test(tmp_path, capsys):
+def test_scans_without_list_files_are_never_test(tmp_path):
     for name in ("scene0000_00", "scene0001_00"):
         write_prepared(tmp_path, name)
-    assert {split: len(scans) for split, scans in scannet.read(tmp_path, ENTRY).splits.items()} == {"train": 2}
-    note = f"note: {tmp_path}: no scannetv2_train.txt and scannetv2_val.txt: its 2 scans are called train, none test\n"
-    assert capsys.readouterr().err == note
+    scenes = scannet.read(tmp_path, ENTRY)
+    assert {split: len(scans) for split, scans in scenes.splits.items()} == {"train": 2}
+    note = f"{tmp_path}: no scannetv2_train.txt and scannetv2_val.txt: its 2 scans are called train, none test"
+    assert scenes.notes == (note,)
 
 
-def test_scans_without_alignment_stay_as_they_are_and_are_counted(tmp_path, capsys):
+def test_scans_without_alignment_stay_as_they_are_and_are_counted(tmp_path):
     for name in ("scene0000_00", "scene0001_00"):
         write_raw(tmp_path, name)
     (tmp_path / "scene0001_00/scene0001_00.txt").write_text("numColorFrames = 1\n")
-    moved, unmoved = scannet.read(tmp_path, ENTRY).splits["train"]
+    scenes = scannet.read(tmp_path, ENTRY)
+    moved, unmoved = scenes.splits["train"]
     np.testing.assert_allclose(moved.points - unmoved.points, np.tile([2, 0, 0], (4, 1)))
     np.testing.assert_allclose(unmoved.boxes, [[1, 2, 1, 0, 2, 2]])
-    assert "1 of 2 scans without axisAlignment, left as they are: first scene0001_00" in capsys.readouterr().err
+    assert scenes.notes[0] == f"{tmp_path}: 1 of 2 scans without axisAlignment, left as they are: first scene0001_00"
 
 
 def test_text_that_is_not_utf_8_is_read(tmp_path):

@@ -15,7 +15,7 @@ from stages.core.cli import run_stage
 from stages.datasets.registry import read
 
 FILE = "rooms.h5"
-SCALE = 1 / 5000  # 0.2 mm, where the scanner's noise is 5 mm
+SCALE = 2.0**-20  # a micrometre: coarser steps change which points fall into one cluster
 
 
 def main(*, root: Path = Path()) -> None:
@@ -27,7 +27,7 @@ def main(*, root: Path = Path()) -> None:
 def build(path: Path, objects: PointCloudDataset, *, rooms: dict[str, int] = ROOMS) -> None:
     """Write `rooms[split]` rooms furnished with `objects`.
 
-    A group a split and in it one a room: `points` i2 [M, 3] with its attribute `scale` in metres, `boxes` f4 [K, 6] as
+    A group a split and in it one a room: `points` i4 [M, 3] with its attribute `scale` in metres, `boxes` f4 [K, 6] as
     centre and size, `labels` u1 [K] into the root's `classes` (JSON).
     """
     composed = compose_rooms(objects, rooms=rooms, source=path)
@@ -36,7 +36,7 @@ def build(path: Path, objects: PointCloudDataset, *, rooms: dict[str, int] = ROO
         for split, scans in composed.items():
             for scan in scans:
                 group = file.create_group(f"{split}/{scan.name}")
-                write_fixed_point(group, scan.points, scale=SCALE, chunks=None)
+                write_fixed_point(group, scan.points, scale=SCALE, chunks=True)
                 group["boxes"], group["labels"] = scan.boxes, scan.labels.astype("u1")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.bundled import procedural
+from stages.bundled.procedural import generator
 from stages.datasets.shapenetpart import PARTS
 
 # the generators' longer names, and the one part that ShapeNetPart does not have
@@ -23,6 +23,6 @@ RENAMED = {
 
 def labelled_shape(category: str, *, points: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One shape: points f4 [points, 3] and parts i8 [points] into PARTS[category]."""
-    cloud, parts, names = procedural.generate(category, points=points, rng=rng)
+    cloud, parts, names = generator.generate(category, points=points, rng=rng)
     local = np.array([PARTS[category].index(RENAMED.get(name, name)) for name in names])
     return cloud, local[parts]

@@ -1,4 +1,4 @@
-"""Readers of the bundled HDF5 files, with coordinates in 16-bit fixed point: clouds, or scans with boxes."""
+"""Readers of the bundled HDF5 files, with coordinates in fixed point: clouds, or scans with boxes."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ SPLITS = ("train", "val", "test")
 
 
 def read_clouds(path: Path, entry: Dataset) -> PointCloudDataset:
-    """Clouds of a group a split: `points` i2 [N, P, 3] and `labels` [N], and `parts` [N, P] if there are part names."""
+    """Clouds of a group a split: `points` [N, P, 3] and `labels` [N], and `parts` [N, P] if there are part names."""
     with open_raw(path) as file:
         classes = _json(path, file, "classes")
         part_names = tuple(map(tuple, _json(path, file, "part_names"))) if "part_names" in file.attrs else None
@@ -24,7 +24,7 @@ def read_clouds(path: Path, entry: Dataset) -> PointCloudDataset:
 
 
 def read_scans(path: Path, entry: Dataset) -> Scenes:
-    """Scans of a group a split and one a scan: `points` i2 [M, 3], `boxes` [K, 6], `labels` [K]."""
+    """Scans of a group a split and one a scan: `points` [M, 3], `boxes` [K, 6], `labels` [K]."""
     with open_raw(path) as file:
         classes = _json(path, file, "classes")
         splits = {

@@ -37,15 +37,17 @@ def read(path: Path, entry: Dataset) -> PointCloudDataset:
     by_split = (
         _cut(items, entry, source=path) if items[0][0] is None else _group(items, [split for split, _, _ in items])
     )
-    splits = {}
+    splits, notes = {}, []
     for split in SPLITS:
         files = [file for _, _, file in by_split.get(split, ())]
         labels = [classes.index(name) for _, name, _ in by_split.get(split, ())]
         if files:
-            splits[split] = read_objects(files, labels, entry, source=path, clean=True)
+            splits[split] = read_objects(files, labels, entry, source=path, notes=notes)
         elif split != "val":
             raise InputError(f"{path}: no object of the {split} split")
-    return PointCloudDataset(classes, entry.up_axis, splits)
+    if len(notes) > 1:
+        notes = [f"{notes[0]}, and {len(notes) - 1} more such notes"]
+    return PointCloudDataset(classes, entry.up_axis, splits, notes=tuple(notes))
 
 
 def _folders(path: Path) -> list[Item]:

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import sys
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,27 +61,25 @@ FOREIGN = (  # how content begins in lower case, what it is, and the endings und
 
 
 def read_objects(
-    files: Sequence[Path], labels: Sequence[int], entry: Dataset, *, source: Path, clean: bool = False
+    files: Sequence[Path], labels: Sequence[int], entry: Dataset, *, source: Path, notes: list[str] | None = None
 ) -> Clouds:
     """The objects of `files` with their labels, in that order: `entry.points` points each, or as many as all have.
 
-    `clean` leaves out what no surface has, as `without_bad_points` says, with a note on stderr. Raises InputError that
-    names `source` when there is no file, or when `entry` leaves the number open and they differ.
+    With `notes`, what no surface has is left out, as `without_bad_points` says, and a line is appended for all that was
+    dropped or guessed. Raises InputError that names `source` when there is no file, or when `entry` leaves the number
+    open and they differ.
     """
     if not files:
         raise InputError(f"{source}: an empty split, expected at least one object")
-    bar = tqdm(files, unit="object", desc=source.name, disable=None)
-    clouds, notes = [], []
-    for file in bar:
-        geometry = read_geometry(file, clean=clean)
-        notes += [f"{file}: {note}" for note in notes_of(geometry)]
+    clouds = []
+    for file in tqdm(files, unit="object", desc=source.name, disable=None):
+        geometry = read_geometry(file, clean=notes is not None)
+        if notes is not None:
+            notes += [f"{file}: {note}" for note in notes_of(geometry)]
         clouds.append(points_of(geometry, file, points=entry.points, seed=entry.seed))
     counts = sorted({len(cloud) for cloud in clouds})
     if len(counts) > 1:
         raise InputError(f"{source}: clouds of {counts[0]} to {counts[-1]} points; set `points` in the dataset's entry")
-    if notes:
-        more = f", and {len(notes) - 1} more such notes" if len(notes) > 1 else ""
-        print(f"note: {notes[0]}{more}", file=sys.stderr)
     return Clouds(np.stack(clouds), np.array(labels, np.int64))
 
 

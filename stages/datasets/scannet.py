@@ -10,7 +10,6 @@ its own test scans have no boxes). Without them every scan is train, since nobod
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,25 +51,30 @@ def read(path: Path, entry: Dataset) -> Scenes:
     """All scans of the folder `path`, with the boxes of the 18 classes; z is up, lengths are metres."""
     prepared = {file.name.removesuffix("_vert.npy"): file for file in path.glob("*_vert.npy")}
     raw = {file.parent.name: file for file in path.glob("*/*_vh_clean_2.ply")}
+    notes = []
     if prepared:
         scans = {name: lambda name=name: _read_prepared(path, name) for name in prepared}
     elif raw:
         ids = _nyu40_ids(_beside(path, LABELS))
-        _note_unaligned(path, sorted(raw))
+        notes += _unaligned(path, sorted(raw))
         scans = {name: lambda name=name: _read_raw(path / name, ids) for name in raw}
     else:
         raise InputError(f"{path}: no scan, expected <scan>_vert.npy or <scan>/<scan>_vh_clean_2.ply")
-    splits = {split: tuple(scans[name]() for name in names) for split, names in _splits(path, sorted(scans)).items()}
-    return Scenes(tuple(CLASSES.values()), entry.up_axis, splits)
+    names = _splits(path, sorted(scans))
+    if names is None:
+        missing = " and ".join(SPLITS.values())
+        notes.append(f"{path}: no {missing}: its {len(scans)} scans are called train, none test")
+    splits = {
+        split: tuple(scans[name]() for name in chosen) for split, chosen in (names or {"train": sorted(scans)}).items()
+    }
+    return Scenes(tuple(CLASSES.values()), entry.up_axis, splits, tuple(notes))
 
 
-def _splits(path: Path, scans: list[str]) -> dict[str, list[str]]:
-    """Scan names by split: those of the list files that are there, or all of them as train, with a note."""
+def _splits(path: Path, scans: list[str]) -> dict[str, list[str]] | None:
+    """Scan names by split, as the list files that are there have them; None without any."""
     lists = {split: _beside(path, name) for split, name in SPLITS.items()}
     if not any(file.is_file() for file in lists.values()):
-        missing = " and ".join(SPLITS.values())
-        print(f"note: {path}: no {missing}: its {len(scans)} scans are called train, none test", file=sys.stderr)
-        return {"train": scans}
+        return None
     splits = {}
     for split, file in lists.items():
         listed = set(decode(file.read_bytes()).split()) if file.is_file() else set()
@@ -182,16 +186,12 @@ def _vertices(file: Path) -> np.ndarray:
         raise InputError(f"{file}: not a readable PLY file ({one_line(error)})") from error
 
 
-def _note_unaligned(path: Path, names: list[str]) -> None:
-    """Say once how many scans have no alignment and stay as they were scanned."""
+def _unaligned(path: Path, names: list[str]) -> list[str]:
+    """A note of how many scans have no alignment and stay as they were scanned, if there are some."""
     files = [path / name / f"{name}.txt" for name in names]
-    unaligned = [file for file in files if file.is_file() and _alignment(file) is None]
-    if unaligned:
-        print(
-            f"note: {path}: {len(unaligned)} of {len(names)} scans without axisAlignment, left as they are: "
-            f"first {unaligned[0].stem}",
-            file=sys.stderr,
-        )
+    unaligned = [file.stem for file in files if file.is_file() and _alignment(file) is None]
+    counted = f"{len(unaligned)} of {len(names)} scans without axisAlignment"
+    return [f"{path}: {counted}, left as they are: first {unaligned[0]}"] if unaligned else []
 
 
 def _alignment(file: Path) -> np.ndarray | None:
