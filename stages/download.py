@@ -14,7 +14,7 @@ from stages.config.download import Download
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
-from stages.datasets.registry import read, unlike_published
+from stages.datasets.registry import published_mismatch, read
 from stages.datasets.sampling import thin
 from stages.datasets.splits import with_validation
 
@@ -24,9 +24,11 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
     params, paths = params or load_params(root), Paths(root)
     entry, download, path = params.dataset_entry(dataset), params.download, paths.points(dataset)
     raw = read(dataset, entry, root=root)
-    odd = unlike_published(raw, entry)
-    if odd:
-        print(f"note: {entry.path}: {odd}", file=sys.stderr)
+    mismatch = published_mismatch(raw, entry)
+    if mismatch:
+        print(f"note: {entry.path}: {mismatch}", file=sys.stderr)
+    for note in raw.notes:
+        print(f"note: {note}", file=sys.stderr)
     if isinstance(raw, Scenes):
         kept = {
             split: tuple(scans[row] for row in _spread(len(scans), download.max_samples))
@@ -45,8 +47,8 @@ def _reduced(clouds: Clouds, download: Download, source: str) -> Clouds:
     if download.num_points is None:
         return kept
     if download.num_points > kept.points.shape[1]:
-        found = f"{source} has {kept.points.shape[1]} points a cloud"
-        raise InputError(f"params.yaml: download.num_points {download.num_points}: {found}")
+        has = f"{source} has {kept.points.shape[1]} points a cloud"
+        raise InputError(f"params.yaml: download.num_points {download.num_points}: {has}")
     return thin(kept, count=download.num_points, method=download.sampling, seed=download.seed)
 
 

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from raw_layouts import LAYOUTS, OPTIONS, POINTS, clouds, write_shard
 
 from stages import download
+from stages.bundled import build_procedural_parts
+from stages.bundled.fixed_point import write_fixed_point
 from stages.core.errors import InputError
 from stages.datasets.objects import read_object
 
@@ -207,9 +209,15 @@ CASES = {
         "shape_names.txt",
         "expected one folder",
     ),
-    "unknown reader": ("modelnet_hdf5", None, {"reader": "modelnet"}, "dataset.mine.reader", "expected one of folder"),
+    "unknown reader": (
+        "modelnet_hdf5",
+        None,
+        {"reader": "modelnet"},
+        "dataset.mine.reader",
+        "expected one of bundled_clouds",
+    ),
     "wrong reader": ("modelnet_hdf5", None, {"reader": "shapenetpart_hdf5"}, "raw", "ply_data_train0.h5"),
-    "wrong reader for a file": ("folder", None, {"reader": "home_objects"}, "raw", "a folder, expected a file"),
+    "wrong reader for a file": ("folder", None, {"reader": "bundled_clouds"}, "raw", "a folder, expected a file"),
     "file for folder": ("modelnet_hdf5", None, {"path": "raw/train0.h5"}, "raw/train0.h5", "not a folder"),
     "nothing there": ("modelnet_hdf5", None, {"path": "elsewhere"}, "elsewhere", "dataset.mine.path"),
     "neither path nor files": ("modelnet_hdf5", None, {"path": None}, "dataset.mine", "neither path nor files"),
@@ -332,7 +340,7 @@ CASES = {
     ),
     "truncated ply": ("folder", text("train/chair/a.ply", PLY), {}, "a.ply", "its header says 3"),
     "no ply": ("folder", text("train/chair/a.ply", "hello"), {}, "a.ply", "not a readable ply"),
-    "no stl": ("folder", text("train/chair/a.stl", "hello"), {}, "a.stl", "no vertices"),
+    "no stl": ("folder", text("train/chair/a.stl", "hello"), {}, "a.stl", "too short for binary STL"),
     "truncated glb": (
         "folder",
         content("train/chair/a.glb", lambda: trimesh.creation.box().export(file_type="glb")[:200]),
@@ -354,7 +362,7 @@ CASES = {
         text("train/chair/a.pcd", PCD.replace("ascii", "binary_compressed")),
         {},
         "a.pcd",
-        "expected ascii or binary",
+        "cut short before its compressed bytes",
     ),
     "pts of another count": ("folder", text("train/chair/a.pts", "5\n0 0 0\n"), {}, "a.pts", "its first line says 5"),
     "clouds of other lengths": (
@@ -545,3 +553,74 @@ def test_too_many_points_asked_for_and_a_part_of_a_dataset(project, capsys):
 
 def test_there_are_at_least_forty_cases():
     assert len(CASES) + len(ARCHIVES) >= 40
+
+
+def damaged(group, key, values):
+    """Replace a key of a bundled file; None removes it, and a name with @ is an attribute."""
+
+    def damage(file):
+        where, key_ = file[group], key.removeprefix("@")
+        holder = where["points"].attrs if key == "@scale" else where.attrs if key.startswith("@") else where
+        del holder[key_]
+        if values is not None:
+            holder[key_] = values
+
+    return damage
+
+
+BUNDLED = {
+    "no classes": (damaged("/", "@classes", None), "expected the attribute classes, a JSON list of names"),
+    "classes no json": (damaged("/", "@classes", "chair"), "expected the attribute classes, a JSON list of names"),
+    "no split": (damaged("/", "test", None), "no group test"),
+    "no scale": (damaged("train", "@scale", None), "/train/points has no attribute scale"),
+    "no points": (damaged("train", "points", None), "no key /train/points"),
+    "label beyond": (damaged("train", "labels", np.full(16, 16)), "label from 16 to 16, expected 0 to 15"),
+    "part beyond": (damaged("train", "parts", np.full((16, 8), 9)), "/train/parts: expected [16, 8] indices"),
+    "parts too few": (damaged("train", "parts", np.zeros((16, 7))), "/train/parts: expected [16, 8] indices"),
+}
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_damaged_bundled_file_is_one_line(name, project):
+    damage, message = BUNDLED[name]
+    build_procedural_parts.build(project / "raw/parts.h5", splits={"train": 1, "test": 1}, points=8, seed=1)
+    with h5py.File(project / "raw/parts.h5", "a") as file:
+        damage(file)
+    write_params("bundled_clouds", {"path": "raw/parts.h5"})
+    with pytest.raises(InputError) as error:
+        download.main("mine")
+    assert_one_line(str(error.value), "raw/parts.h5", message)
+    assert_untouched(project)
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "message"),
+    [
+        ("boxes", np.zeros((2, 5)), "/train/room has points [9, 3], boxes [2, 5], expected [M, 3] and [K, 6]"),
+        ("labels", np.array([0, 1]), "label from 0 to 1, expected 0 to 0"),
+        ("labels", np.array([0]), "label has 1 rows, data has 2"),
+    ],
+)
+def test_a_damaged_file_of_scans_is_one_line(key, values, message, project):
+    with h5py.File(project / "raw/rooms.h5", "w") as file:
+        file.attrs["classes"] = '["bed"]'
+        for split in ("train", "test"):
+            group = file.create_group(f"{split}/room")
+            write_fixed_point(group, np.zeros((9, 3)), scale=1, chunks=True)
+            group["boxes"], group["labels"] = np.zeros((2, 6)), np.zeros(2, int)
+        damaged("train/room", key, values)(file)
+    write_params("bundled_scans", {"path": "raw/rooms.h5"})
+    with pytest.raises(InputError) as error:
+        download.main("mine")
+    assert_one_line(str(error.value), "raw/rooms.h5", message)
+    assert_untouched(project)
+
+
+def test_what_was_left_out_of_a_users_file_is_a_note(project, capsys):
+    LAYOUTS["folder"](project / "raw")
+    path = project / f"raw/{CHAIR}.npy"
+    np.save(path, np.concatenate([np.load(path), np.full((1, 3), np.nan, "f4")]))
+    write_params("folder", {})
+    download.main("mine")
+    note = f"note: raw/{CHAIR}.npy: dropped 1 of 17 points that are NaN, infinite or beyond single precision\n"
+    assert capsys.readouterr().err == note

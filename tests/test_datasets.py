@@ -27,7 +27,7 @@ from stages.core.sampling import farthest_points
 from stages.core.splits import stratified_cut
 from stages.datasets import shapenetpart
 from stages.datasets.objects import read_object
-from stages.datasets.registry import READERS, read, unlike_published
+from stages.datasets.registry import READERS, published_mismatch, read
 from stages.datasets.sampling import thin
 from stages.datasets.splits import with_validation
 
@@ -78,7 +78,7 @@ def test_an_archive_may_put_a_folder_between(reader, tmp_path):
 
 
 def test_every_reader_is_tested_and_every_entry_of_params_names_one():
-    assert {*LAYOUTS, "modelnet_off", "home_objects"} <= set(READERS)
+    assert {*LAYOUTS, "modelnet_off", "bundled_clouds", "bundled_scans"} <= set(READERS)
     entries = load_params(ROOT).dataset
     assert {one.reader for one in entries.values()} <= set(READERS)
     for name, one in entries.items():
@@ -208,7 +208,7 @@ def test_a_folder_without_splits_is_cut_as_the_entry_says_and_not_else(tmp_path)
     for name, count in (("chair", 10), ("sofa", 5)):
         for number in range(count):
             (tmp_path / name).mkdir(exist_ok=True)
-            np.save(tmp_path / name / f"{number}.npy", clouds([0], number)[0][0])
+            np.save(tmp_path / name / f"{number}.npy", clouds([0], 10 * count + number)[0][0])
     with pytest.raises(InputError, match="no train and test split; set `test_share`"):
         read("mine", entry(tmp_path, "folder"))
     points = read("mine", entry(tmp_path, "folder", test_share=0.2, seed=3))
@@ -218,6 +218,64 @@ def test_a_folder_without_splits_is_cut_as_the_entry_says_and_not_else(tmp_path)
         read("mine", entry(tmp_path, "folder", test_share=0.2, seed=3)),
         {split: (one.points, one.labels, None) for split, one in points.splits.items()},
     )
+
+
+def scan(path, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(path, clouds([0], seed)[0][0], fmt="%.9g")
+
+
+@pytest.mark.parametrize(
+    "layout", ["{split}/{name}/{n}.xyz", "{name}/{split}/{name}_{n}.xyz"], ids=["splits first", "classes first"]
+)
+@pytest.mark.parametrize("case", [str.lower, str.title, str.upper])
+def test_a_folders_splits_may_lie_above_or_below_the_classes_in_any_case(layout, case, tmp_path):
+    for n, (split, name) in enumerate([("train", "a"), ("train", "b"), ("test", "a"), ("test", "b"), ("val", "b")]):
+        scan(tmp_path / layout.format(split=case(split), name=name, n=n), n)
+    (tmp_path / layout.format(split=case("train"), name="a", n="README").replace(".xyz", ".txt")).write_text("who")
+    (tmp_path / layout.format(split=case("train"), name="a", n=0)).with_name("ReadMe.txt").write_text("who made this")
+    (tmp_path / layout.format(split=case("train"), name="a", n=0)).with_name(".b.xyz").write_text("hidden")
+    (tmp_path / "README.txt").write_text("who made this")
+    if layout.startswith("{name}"):
+        (tmp_path / "a/license.txt").write_text("who may")
+        (tmp_path / layout.format(split=case("train"), name="a", n="README").replace(".xyz", ".txt")).unlink()
+    found = read("mine", entry(tmp_path, "folder"))
+    assert {split: one.labels.tolist() for split, one in found.splits.items()} == {
+        "train": [0, 1],
+        "test": [0, 1],
+        "val": [1],
+    }
+    np.testing.assert_allclose(found.splits["test"].points[1], clouds([0], 3)[0][0], rtol=1e-6)
+
+
+def test_an_object_outside_the_splits_of_its_class_is_one_line(tmp_path):
+    for n, place in enumerate(("a/train", "a/test", "b")):
+        scan(tmp_path / place / "x.xyz", n)
+    with pytest.raises(InputError, match=r"b/x.xyz: in no split, but other classes have folders train, val, test"):
+        read("mine", entry(tmp_path, "folder"))
+    (tmp_path / "a/Train").mkdir()
+    with pytest.raises(InputError, match=r"a: folders Train and train: expected one of each split"):
+        read("mine", entry(tmp_path, "folder"))
+
+
+@pytest.mark.parametrize("again", ["train/a/again.xyz", "train/b/again.xyz", "test/a/again.xyz"])
+def test_the_same_content_twice_names_both_files(again, tmp_path):
+    for n, place in enumerate(("train/a", "train/b", "test/a", "test/b")):
+        scan(tmp_path / place / "x.xyz", n)
+    shutil.copy(tmp_path / "train/a/x.xyz", tmp_path / again)
+    with pytest.raises(InputError, match="the same content as .*expected every object once") as error:
+        read("mine", entry(tmp_path, "folder"))
+    assert all(str(tmp_path / name) in str(error.value) for name in ("train/a/x.xyz", again))
+
+
+def test_what_is_left_out_of_a_users_objects_is_one_note(tmp_path):
+    for n, place in enumerate(("train/a", "test/a")):
+        scan(tmp_path / place / "x.xyz", n)
+        with open(tmp_path / place / "x.xyz", "a") as file:
+            file.write("nan nan nan\n")
+    [note] = read("mine", entry(tmp_path, "folder")).notes
+    assert note.startswith(f"{tmp_path}/train/a/x.xyz: dropped 1 of 17 points that are NaN")
+    assert note.endswith(", and 1 more such notes")
 
 
 def test_a_table_names_files_classes_and_splits_in_its_order(tmp_path):
@@ -266,10 +324,10 @@ def test_the_official_shapenetpart_slice_reads_whole():
 def test_published_counts_are_held_against_what_is_found(tmp_path):
     raw_layouts.modelnet_hdf5(tmp_path)
     points = read("mine", entry(tmp_path))
-    assert unlike_published(points, entry(tmp_path, splits={"train": 5, "test": 1}, points=16)) is None
-    odd = unlike_published(points, entry(tmp_path, splits={"train": 9840, "test": 2468}))
+    assert published_mismatch(points, entry(tmp_path, splits={"train": 5, "test": 1}, points=16)) is None
+    odd = published_mismatch(points, entry(tmp_path, splits={"train": 9840, "test": 2468}))
     assert odd == "splits train 5, test 1, published are train 9840, test 2468"
-    assert unlike_published(points, entry(tmp_path, points=2048)) == "clouds of 16 points, published are 2048"
+    assert published_mismatch(points, entry(tmp_path, points=2048)) == "clouds of 16 points, published are 2048"
 
 
 def test_farthest_points_equal_the_definition():
@@ -362,3 +420,26 @@ def test_a_users_own_meshes_run_after_one_entry_in_params(tiny, tmp_path):
     texts = read_prompts(checkout.root / "data/features/my_scans/bundled/prompts.parquet").texts
     assert any("ball" in text for text in texts) and not any("round thing" in text for text in texts)
     assert read_json(checkout.root / "reports/metrics/my_scans/bundled.json")["samples"] == 3
+
+
+OUTSIDE = """
+import numpy as np
+from stages.artifacts.types import Clouds, PointCloudDataset
+
+def read(path, entry):
+    points = np.loadtxt(path, dtype="f4")[None]
+    clouds = Clouds(points, np.zeros(1, int))
+    return PointCloudDataset(("thing",), entry.up_axis, {"train": clouds, "test": clouds})
+"""
+
+
+def test_a_reader_from_outside_is_named_in_the_entry(tmp_path, monkeypatch):
+    (tmp_path / "someones_reader.py").write_text(OUTSIDE)
+    np.savetxt(tmp_path / "points.txt", np.eye(3))
+    monkeypatch.syspath_prepend(tmp_path)
+    dataset = read("theirs", entry(tmp_path / "points.txt", "someones_reader:read"))
+    np.testing.assert_array_equal(dataset.splits["test"].points, np.eye(3)[None])
+    with pytest.raises(InputError, match=r"dataset.theirs.reader 'someones_reader:raed': not found \(module"):
+        read("theirs", entry(tmp_path, "someones_reader:raed"))
+    with pytest.raises(InputError, match=r"dataset.theirs.reader 'nobodys:read': not found \(No module named"):
+        read("theirs", entry(tmp_path, "nobodys:read"))

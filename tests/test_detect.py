@@ -274,7 +274,7 @@ def new_scenes(dataset, *scans, classes=tuple(rooms.FURNITURE), up_axis="z"):
 
 
 def some_rooms():
-    entry = replace(PARAMS.dataset_entry("rooms"), path=str(ROOT / "data/bundled/home_objects.h5"))
+    entry = replace(PARAMS.dataset_entry("rooms"), path=str(ROOT / "data/bundled/rooms.h5"))
     return read("rooms", entry).splits["test"]
 
 
@@ -353,6 +353,7 @@ def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
         pytest.skip(f"no {folder.name} in SLICES_DIR ({SLICES})")
     entry = replace(PARAMS.dataset_entry("scannet"), path=str(folder))
     write_scenes(Paths().points("scannet"), read("scannet", entry))
+    edit(workplace, "  split: test\n  max_scans", "  split: train\n  max_scans")
     detect.main("scannet", "bundled")
     found = metrics_of("scannet")
     assert (found.scans, found.classes, found.boxes) == (1, 18, 27)

@@ -196,11 +196,11 @@ def test_an_archive_is_downloaded_once_and_unpacked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with FaultServer(zipped({"deep/a.txt": "one", "b.txt": "two"})) as server:
         for _ in range(2):
-            path = fetch.obtain("mine", dataset(f"{server.url}/things.zip"))
+            path = fetch.ensure_local("mine", dataset(f"{server.url}/things.zip"))
             assert path == Path("data/raw/mine/things")
         assert len(server.log) == 1
         (tmp_path / "data/raw/mine/things.zip").unlink()
-        fetch.obtain("mine", dataset(f"{server.url}/things.zip"))
+        fetch.ensure_local("mine", dataset(f"{server.url}/things.zip"))
         assert len(server.log) == 1
     assert ((path / "deep/a.txt").read_text(), (path / "b.txt").read_text()) == ("one", "two")
 
@@ -210,16 +210,16 @@ def test_a_bad_raw_file_is_fetched_again_and_what_it_held_replaced(tmp_path, mon
     new = zipped({"a.txt": "new"})
     facts = {"bytes": len(new), "checksum": f"md5:{hashlib.md5(new).hexdigest()}"}
     with FaultServer(zipped({"old.txt": "old"})) as server:
-        fetch.obtain("mine", dataset(f"{server.url}/things.zip"))
+        fetch.ensure_local("mine", dataset(f"{server.url}/things.zip"))
         server.content = new
-        path = fetch.obtain("mine", dataset(f"{server.url}/things.zip", raw=facts))
+        path = fetch.ensure_local("mine", dataset(f"{server.url}/things.zip", raw=facts))
     assert [file.name for file in path.iterdir()] == ["a.txt"]
 
 
 def test_a_page_in_place_of_an_archive_is_refused(tmp_path, monkeypatch, pauses):
     monkeypatch.chdir(tmp_path)
     with FaultServer(b"<html>log in</html>") as server, pytest.raises(InputError, match="is not an archive"):
-        fetch.obtain("mine", dataset(f"{server.url}/things.zip"), sleep=pauses.append)
+        fetch.ensure_local("mine", dataset(f"{server.url}/things.zip"), sleep=pauses.append)
     assert not list(tmp_path.rglob("things*"))
 
 
@@ -227,8 +227,8 @@ def test_several_files_lie_in_one_folder_and_a_single_one_is_itself(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     with FaultServer(CONTENT) as server:
         one, two = (raw_file(f"{server.url}/{name}", file=name) for name in ("one.bin", "two.bin"))
-        assert fetch.obtain("mine", dataset("http://x", files=(one,))) == Path("data/raw/mine/one.bin")
-        assert fetch.obtain("mine", dataset("http://x", files=(one, two), folder="ours")) == Path("data/raw/ours")
+        assert fetch.ensure_local("mine", dataset("http://x", files=(one,))) == Path("data/raw/mine/one.bin")
+        assert fetch.ensure_local("mine", dataset("http://x", files=(one, two), folder="ours")) == Path("data/raw/ours")
     assert sorted(os.listdir("data/raw/ours")) == ["one.bin", "two.bin"]
 
 
@@ -239,13 +239,15 @@ def test_a_signed_form_is_asked_for_and_nothing_downloaded(tmp_path, monkeypatch
         entry = dataset(f"{server.url}/things.zip", signed_form=True, url="https://example.org/terms")
         asks = r"data/raw/mine/things.zip: no such file; .* signed form: see https://example.org/terms, then put it at"
         with pytest.raises(InputError, match=asks):
-            fetch.obtain("mine", entry)
+            fetch.ensure_local("mine", entry)
         with pytest.raises(InputError, match=r"here: no such file or folder .* see https://example.org/terms"):
-            fetch.obtain("mine", dataset("http://x", path="here", signed_form=True, url="https://example.org/terms"))
+            fetch.ensure_local(
+                "mine", dataset("http://x", path="here", signed_form=True, url="https://example.org/terms")
+            )
         assert server.log == []
     Path("data/raw/mine").mkdir(parents=True)
     Path("data/raw/mine/things.zip").write_bytes(content)
-    assert (fetch.obtain("mine", entry) / "a.txt").read_text() == "one"
+    assert (fetch.ensure_local("mine", entry) / "a.txt").read_text() == "one"
 
 
 def member(name, kind=tarfile.REGTYPE, content=b"x", link=""):

@@ -10,9 +10,9 @@ from safetensors import safe_open
 
 from stages.artifacts.types import Clouds
 from stages.backbones.loading import build, register
-from stages.bundled import procedural
 from stages.bundled.pretraining.captions import FILLER, Concept, caption
 from stages.bundled.pretraining.recipe import RealShapes, ShapeBatches, augment, concepts_of, train
+from stages.bundled.procedural import generator
 from stages.config.params import load_params
 from stages.config.pretrain import Pretrain
 from stages.projection.presets import PRESETS
@@ -93,4 +93,4 @@ def test_training_repeats_to_the_bit_and_keeps_unknown_words_silent(recipe):
     assert np.isfinite(losses).all()
     other = torch.ones(model.vocab_size, dtype=bool).index_fill(0, ids, False)
     assert not states[0]["token_embedding.weight"][other].any()
-    assert len(procedural.CLASSES) > 60
+    assert len(generator.CLASSES) > 60

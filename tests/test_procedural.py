@@ -1,11 +1,19 @@
 """Procedural shapes: clouds are well formed and repeatable, part names are ShapeNetPart's, solids have known sizes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from stages.bundled import procedural
-from stages.bundled.procedural import mesh
+from stages.bundled import build_procedural_parts
+from stages.bundled.procedural import generator, mesh
+from stages.config.dataset import Dataset
+from stages.config.params import load_params
 from stages.core.errors import InputError
+from stages.datasets.registry import read
+from stages.datasets.shapenetpart import PARTS
+
+ROOT = Path(__file__).parents[1]
 
 POINTS = 512
 SHAPENETPART = {
@@ -29,10 +37,10 @@ SHAPENETPART = {
 
 
 def _shape(name, seed):
-    return procedural.generate(name, points=POINTS, rng=np.random.default_rng(seed))
+    return generator.generate(name, points=POINTS, rng=np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("name", procedural.CLASSES)
+@pytest.mark.parametrize("name", generator.CLASSES)
 def test_cloud_is_finite_centred_and_fills_the_unit_sphere(name):
     for seed in range(8):
         xyz, parts, part_names = _shape(name, seed)
@@ -45,7 +53,7 @@ def test_cloud_is_finite_centred_and_fills_the_unit_sphere(name):
         assert parts.max() < len(part_names)
 
 
-@pytest.mark.parametrize("name", procedural.CLASSES)
+@pytest.mark.parametrize("name", generator.CLASSES)
 def test_same_seed_gives_the_same_bytes_and_another_seed_another_shape(name):
     first, again, other = _shape(name, 3), _shape(name, 3), _shape(name, 4)
     assert first[0].tobytes() == again[0].tobytes()
@@ -54,22 +62,22 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_another_shape(name):
     assert first[0].tobytes() != other[0].tobytes()
 
 
-@pytest.mark.parametrize("name", procedural.CLASSES)
+@pytest.mark.parametrize("name", generator.CLASSES)
 def test_generator_varies_the_mesh_itself(name):
-    first, other = (np.concatenate([m for _, m in procedural.CLASSES[name](np.random.default_rng(s))]) for s in (1, 2))
+    first, other = (np.concatenate([m for _, m in generator.CLASSES[name](np.random.default_rng(s))]) for s in (1, 2))
     assert first.shape != other.shape or not np.allclose(first, other)
 
 
 @pytest.mark.parametrize("name", SHAPENETPART)
 def test_shapenetpart_categories_use_only_the_official_part_words(name):
-    used = {part for seed in range(40) for part, _ in procedural.CLASSES[name](np.random.default_rng(seed))}
+    used = {part for seed in range(40) for part, _ in generator.CLASSES[name](np.random.default_rng(seed))}
     assert len(used) > 1
     assert used <= SHAPENETPART[name]
 
 
 def test_part_indices_follow_first_appearance_and_merge_repeated_names(monkeypatch):
     left, middle, right = (mesh.box((x, 0, 0), (1, 1, 1)) for x in (-4, 0, 4))
-    monkeypatch.setitem(procedural.CLASSES, "toy", lambda rng: [("end", left), ("middle", middle), ("end", right)])
+    monkeypatch.setitem(generator.CLASSES, "toy", lambda rng: [("end", left), ("middle", middle), ("end", right)])
     xyz, parts, part_names = _shape("toy", 0)
     assert part_names == ("end", "middle")
     np.testing.assert_array_equal(parts, np.abs(xyz[:, 0]) < 0.4)
@@ -107,3 +115,43 @@ def test_frustum_bounds_along_y_and_along_x():
     lying = mesh.frustum((0, 0, 0), (5, 0, 0), 1, segments=16)
     np.testing.assert_allclose(lying.min((0, 1)), (0, -1, -1), atol=1e-9)
     np.testing.assert_allclose(lying.max((0, 1)), (5, 1, 1), atol=1e-9)
+
+
+def bundled(path):
+    return Dataset(reader="bundled_clouds", path=str(path), up_axis="y", licence="test")
+
+
+def test_the_builder_gives_the_same_bytes_twice_and_no_shape_in_two_splits(tmp_path):
+    for name in ("a.h5", "b.h5"):
+        build_procedural_parts.build(tmp_path / name, splits={"train": 2, "val": 1, "test": 3}, points=256, seed=5)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    dataset = read("some", bundled(tmp_path / "a.h5"))
+    assert dataset.classes == tuple(PARTS) and dataset.part_names == tuple(PARTS.values())
+    clouds = np.concatenate([split.points for split in dataset.splits.values()])
+    assert len(np.unique(clouds[:, 0], axis=0)) == len(clouds) == 16 * 6
+    for split in dataset.splits.values():
+        counts = np.array([len(parts) for parts in PARTS.values()])[split.labels]
+        assert (split.parts.max(axis=1) < counts).all() and (split.parts.max(axis=1) > 0).all()
+        assert np.bincount(split.labels).min() == np.bincount(split.labels).max()
+
+
+def test_the_bundled_file_is_what_the_builder_draws():
+    dataset = read("procedural_parts", load_params(ROOT).dataset_entry("procedural_parts"), root=ROOT)
+    for number, (split, count) in enumerate(build_procedural_parts.SPLITS.items()):
+        clouds = dataset.splits[split]
+        for label, shape in ((0, 0), (8, count - 1), (15, 1)):
+            rng = np.random.default_rng((build_procedural_parts.SEED, number, label, shape))
+            points, parts = build_procedural_parts.labelled_shape(tuple(PARTS)[label], points=2048, rng=rng)
+            row = label * count + shape
+            np.testing.assert_allclose(clouds.points[row], points, atol=0.51 / 32767)
+            np.testing.assert_array_equal(clouds.parts[row], parts)
+
+
+def test_the_bundled_file_has_enough_shapes_and_every_part():
+    dataset = read("procedural_parts", load_params(ROOT).dataset_entry("procedural_parts"), root=ROOT)
+    assert np.bincount(dataset.splits["test"].labels).min() >= 30
+    for label, parts in enumerate(dataset.part_names):
+        assert set(np.unique(dataset.splits["test"].parts[dataset.splits["test"].labels == label])) == set(
+            range(len(parts))
+        )
+    assert (ROOT / "data/bundled/procedural_parts.h5").stat().st_size <= 10e6

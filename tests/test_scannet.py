@@ -41,20 +41,21 @@ def write_raw(root, name, *, label="office chair", alignment="1 0 0 2 0 1 0 0 0 
     (folder / f"{name}.txt").write_text(f"axisAlignment = {alignment}\nnumColorFrames = 1\n")
     (root / scannet.LABELS).write_text(
         "id\traw_category\tnyu40id\n1\toffice chair\t5\n2\twall\t1\n3\tceiling fan\t40\n4\tnew thing\t41\n"
+        "5\tunnamed\t\n"
     )
 
 
 def test_prepared_scans_keep_the_boxes_of_the_18_classes(tmp_path):
     write_prepared(tmp_path, "scene0001_00")
     scenes = scannet.read(tmp_path, ENTRY)
-    (scan,) = scenes.splits["test"]
+    (scan,) = scenes.splits["train"]
     assert scenes.classes == CLASSES and len(CLASSES) == 18 and scenes.up_axis == "z"
     np.testing.assert_array_equal(scan.labels, [CLASSES.index("chair"), CLASSES.index("garbage_bin")])
     np.testing.assert_array_equal(scan.boxes, BOXES[:2, :6].astype("f4"))
     np.testing.assert_array_equal(scan.points, np.random.default_rng(0).random((50, 6), "f4")[:, :3])
 
 
-@pytest.mark.parametrize("place", [".", "../meta_data"])
+@pytest.mark.parametrize("place", [".", "..", "../meta_data"])
 def test_the_list_files_give_the_splits(place, tmp_path):
     folder = tmp_path / "scans"
     for name in ("scene0000_00", "scene0001_00", "scene0002_00"):
@@ -70,7 +71,7 @@ def test_the_list_files_give_the_splits(place, tmp_path):
 def test_a_scan_in_coordinates_of_the_earth_keeps_its_shape(moved, tmp_path):
     points = np.random.default_rng(0).random((50, 3))
     write_prepared(tmp_path, "scene0001_00", points=points + moved, boxes=BOXES + np.array([moved] * 3 + [0] * 4))
-    (scan,) = scannet.read(tmp_path, ENTRY).splits["test"]
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["train"]
     first = scan.points[0] - points[0]
     np.testing.assert_allclose(scan.points - first, points, atol=1e-4)
     np.testing.assert_allclose(scan.boxes[:, :3] - first, BOXES[:2, :3], atol=1e-4)
@@ -87,7 +88,7 @@ def test_lists_that_name_no_scan_are_one_line(tmp_path):
 
 def test_raw_scans_are_aligned_and_their_objects_enclosed(tmp_path):
     write_raw(tmp_path, "scene0000_00")
-    (scan,) = scannet.read(tmp_path, ENTRY).splits["test"]
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["train"]
     np.testing.assert_allclose(scan.points, [[2, 0, 0], [3, 0, 0], [3, 1, 0], [3, 3, 2]])
     np.testing.assert_allclose(scan.boxes, [[3, 2, 1, 0, 2, 2]])
     assert CLASSES[scan.labels[0]] == "chair"
@@ -95,14 +96,58 @@ def test_raw_scans_are_aligned_and_their_objects_enclosed(tmp_path):
 
 def test_a_raw_object_of_another_class_is_dropped(tmp_path):
     write_raw(tmp_path, "scene0000_00", label="ceiling fan")
-    (scan,) = scannet.read(tmp_path, ENTRY).splits["test"]
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["train"]
     assert scan.boxes.shape == (0, 6) and scan.labels.shape == (0,)
+
+
+def test_an_object_whose_label_has_no_nyu40_id_is_dropped(tmp_path):
+    write_raw(tmp_path, "scene0000_00", label="unnamed")
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["train"]
+    assert scan.boxes.shape == (0, 6)
+
+
+def test_scans_without_list_files_are_never_test(tmp_path):
+    for name in ("scene0000_00", "scene0001_00"):
+        write_prepared(tmp_path, name)
+    scenes = scannet.read(tmp_path, ENTRY)
+    assert {split: len(scans) for split, scans in scenes.splits.items()} == {"train": 2}
+    note = f"{tmp_path}: no scannetv2_train.txt and scannetv2_val.txt: its 2 scans are called train, none test"
+    assert scenes.notes == (note,)
+
+
+def test_scans_without_alignment_stay_as_they_are_and_are_counted(tmp_path):
+    for name in ("scene0000_00", "scene0001_00"):
+        write_raw(tmp_path, name)
+    (tmp_path / "scene0001_00/scene0001_00.txt").write_text("numColorFrames = 1\n")
+    scenes = scannet.read(tmp_path, ENTRY)
+    moved, unmoved = scenes.splits["train"]
+    np.testing.assert_allclose(moved.points - unmoved.points, np.tile([2, 0, 0], (4, 1)))
+    np.testing.assert_allclose(unmoved.boxes, [[1, 2, 1, 0, 2, 2]])
+    assert scenes.notes[0] == f"{tmp_path}: 1 of 2 scans without axisAlignment, left as they are: first scene0001_00"
+
+
+def test_text_that_is_not_utf_8_is_read(tmp_path):
+    write_raw(tmp_path, "scene0000_00", label="caf\u00e9 chair")
+    folder = tmp_path / "scene0000_00"
+    table = (tmp_path / scannet.LABELS).read_text() + "6\tcaf\u00e9 chair\t5\n"
+    (tmp_path / scannet.LABELS).write_bytes(table.encode("latin-1"))
+    groups = folder / "scene0000_00.aggregation.json"
+    groups.write_bytes(json.dumps(json.loads(groups.read_text()), ensure_ascii=False).encode("latin-1"))
+    (tmp_path / "scannetv2_val.txt").write_bytes(b"scene0000_00\nsc\xe8ne\n")
+    (scan,) = scannet.read(tmp_path, ENTRY).splits["test"]
+    assert CLASSES[scan.labels[0]] == "chair"
+
+
+def test_the_label_table_may_lie_where_the_downloader_puts_it(tmp_path):
+    write_raw(tmp_path / "scans", "scene0000_00")
+    (tmp_path / "scans" / scannet.LABELS).rename(tmp_path / scannet.LABELS)
+    assert len(scannet.read(tmp_path / "scans", ENTRY).splits["train"]) == 1
 
 
 def test_a_large_scan_is_thinned_the_same_way_each_time(tmp_path, monkeypatch):
     monkeypatch.setattr(scannet, "MOST_POINTS", 20)
     write_prepared(tmp_path, "scene0000_00")
-    first, again = (scannet.read(tmp_path, ENTRY).splits["test"][0].points for _ in range(2))
+    first, again = (scannet.read(tmp_path, ENTRY).splits["train"][0].points for _ in range(2))
     assert first.shape == (20, 3)
     np.testing.assert_array_equal(first, again)
 
@@ -128,7 +173,7 @@ def test_a_bad_prepared_scan_is_one_line(changes, message, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"label": "throne"}, "aggregation.json: label 'throne' has no nyu40 id"),
+        ({"label": "throne"}, "aggregation.json: label 'throne' is not in scannetv2-labels.combined.tsv"),
         ({"label": "new thing"}, "aggregation.json: nyu40 id 41"),
         ({"alignment": "1 0 0"}, "scene0000_00.txt: expected a line 'axisAlignment = ' with 16 numbers"),
         ({"segments": (0, 1)}, "4 vertices, but its segs.json has 2 segIndices"),
@@ -164,5 +209,5 @@ def test_the_official_slice_reads_whole():
     entry = Dataset(reader="scannet", path=str(folder), up_axis="z", licence="signed terms")
     scenes = read("scannet", entry)
     assert isinstance(scenes, Scenes)
-    boxes = {scan.name: len(scan.boxes) for scan in scenes.splits["test"]}
+    boxes = {scan.name: len(scan.boxes) for scan in scenes.splits["train"]}
     assert boxes["scene0000_00"] == 27

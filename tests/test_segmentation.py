@@ -14,10 +14,8 @@ from stages.backbones.loading import build, register
 from stages.backbones.weights import read_weights
 from stages.bundled import procedural_parts
 from stages.bundled.pretraining.dense import train_parts
-from stages.config.dataset import Dataset
 from stages.config.params import load_params
 from stages.core.errors import InputError
-from stages.datasets.registry import read
 from stages.datasets.shapenetpart import PARTS
 from stages.language.prompts.parts import fill_parts, parse_part_templates
 from stages.projection.presets import PRESETS
@@ -413,49 +411,6 @@ def test_part_templates_are_filled_and_bad_ones_named():
             parse_part_templates(f"# note\n{line}\n", source="t.txt")
     with pytest.raises(InputError, match=r"t.txt: no template"):
         parse_part_templates("# note\n", source="t.txt")
-
-
-def part_entry(path):
-    return Dataset(reader="procedural_parts", path=str(path), up_axis="y", licence="test")
-
-
-def test_procedural_parts_repeat_and_share_no_shape_between_splits(tmp_path):
-    path = tmp_path / "some.json"
-    path.write_text('{"seed": 5, "points": 256, "splits": {"train": 2, "val": 1, "test": 3}}')
-    first, again = (read("some", part_entry(path)) for _ in range(2))
-    assert first.classes == tuple(PARTS) and first.part_names == tuple(PARTS.values())
-    clouds = np.concatenate([split.points for split in first.splits.values()])
-    assert len(np.unique(clouds[:, 0], axis=0)) == len(clouds) == 16 * 6
-    for name, split in first.splits.items():
-        np.testing.assert_array_equal(split.points, again.splits[name].points)
-        np.testing.assert_array_equal(split.parts, again.splits[name].parts)
-        counts = np.array([len(parts) for parts in PARTS.values()])[split.labels]
-        assert (split.parts.max(axis=1) < counts).all() and (split.parts.max(axis=1) > 0).all()
-        assert np.bincount(split.labels).min() == np.bincount(split.labels).max()
-
-
-def test_the_bundled_description_has_enough_shapes():
-    dataset = read("procedural_parts", PARAMS.dataset_entry("procedural_parts"))
-    assert np.bincount(dataset.splits["test"].labels).min() >= 30
-    for label, parts in enumerate(dataset.part_names):
-        assert set(np.unique(dataset.splits["test"].parts[dataset.splits["test"].labels == label])) == set(
-            range(len(parts))
-        )
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "no description of procedural parts"),
-        ('{"seed": 1, "points": 8}', "no description of procedural parts .KeyError: 'splits'"),
-        ('{"seed": 1, "points": 0, "splits": {"train": 1, "val": 1, "test": 1}}', "expected whole numbers above 0"),
-    ],
-)
-def test_a_bad_description_is_one_line(text, message, tmp_path):
-    path = tmp_path / "bad.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        read("bad", part_entry(path))
 
 
 def test_dense_training_repeats_and_leaves_the_text_tower_alone():

@@ -30,6 +30,7 @@ class PointCloudDataset:
     up_axis: str
     splits: dict[str, Clouds]
     part_names: tuple[tuple[str, ...], ...] | None = None
+    notes: tuple[str, ...] = ()  # what its reader left out or guessed, for the person; not stored
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Scenes:
     classes: tuple[str, ...]
     up_axis: str
     splits: dict[str, tuple[Scene, ...]]
+    notes: tuple[str, ...] = ()  # what its reader left out or guessed, for the person; not stored
 
 
 @dataclass(frozen=True)

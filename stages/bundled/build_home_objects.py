@@ -29,6 +29,7 @@ import h5py
 import numpy as np
 
 from stages.artifacts.files import complete_file
+from stages.bundled.fixed_point import write_fixed_point
 from stages.bundled.procedural.mesh import sample
 from stages.core.errors import InputError
 
@@ -66,9 +67,7 @@ def build(deb, *, labels, out):
 
 def _write_split(group, rows, clouds, classes):
     """Fill one HDF5 group with its objects, as `build` describes it."""
-    quantised = np.round(np.stack(clouds) / SCALE).astype(np.int16)
-    points = group.create_dataset("points", data=quantised, chunks=(1, POINTS, 3), compression="gzip", shuffle=True)
-    points.attrs["scale"] = SCALE
+    write_fixed_point(group, np.stack(clouds), scale=SCALE, chunks=(1, POINTS, 3))
     group["labels"] = np.array([classes.index(row["class"]) for row in rows], np.uint8)
     group["index"] = np.array([row["index"] for row in rows], np.int16)
     for key in ("name", "library"):

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.types import Clouds, Scene, Scenes
-from stages.config.dataset import Dataset
+from stages.artifacts.types import Clouds, PointCloudDataset, Scene
 from stages.core.errors import InputError
-from stages.datasets import home_objects
 
 SEED = 0
 ROOMS = {"train": 8, "test": 24}
@@ -68,21 +66,21 @@ class Placed:
         return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
 
 
-def read(path: Path, entry: Dataset) -> Scenes:
-    """The rooms made from the home_objects file at `path`; classes are those of FURNITURE."""
-    objects = home_objects.read(path, entry)
+def compose_rooms(
+    objects: PointCloudDataset, *, rooms: dict[str, int] = ROOMS, source: Path
+) -> dict[str, tuple[Scene, ...]]:
+    """`rooms[split]` rooms of every split, furnished with that split's objects; InputError where a class is missing."""
     names, splits = objects.classes, objects.splits
     missing = sorted({*FURNITURE, *CLUTTER} - set(names))
     if missing:
-        raise InputError(f"{path}: no class '{missing[0]}', which the rooms are furnished with")
-    rooms = {
+        raise InputError(f"{source}: no class '{missing[0]}' in the objects, which the rooms are furnished with")
+    return {
         split: tuple(
             compose(f"room_{index:02d}", _by_class(splits[split], names), np.random.default_rng([SEED, part, index]))
             for index in range(count)
         )
-        for part, (split, count) in enumerate(ROOMS.items())
+        for part, (split, count) in enumerate(rooms.items())
     }
-    return Scenes(tuple(FURNITURE), "z", rooms)
 
 
 def compose(name: str, library: dict[str, np.ndarray], rng: np.random.Generator) -> Scene:

@@ -4,12 +4,15 @@
     python -m stages.commands.classify chair.obj --part "back, seat, leg" --category chair --ply parts.ply
 
 Names may also come one a line from stdin (`--labels -`). Prints the best labels of every file with their scores, or the
-share of its points that each part has, and which weights said so.
+share of its points that each part has, and which weights said so. What was left out of a file or guessed about it is a
+line on stderr, and a file that cannot be read is one too: the others are still told.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,8 @@ from stages.core.cli import run_command
 from stages.core.errors import InputError
 from stages.core.root import default_root
 from stages.core.text import ensemble
-from stages.datasets.objects import read_object
+from stages.datasets.formats.geometry import Geometry
+from stages.datasets.objects import notes_of, points_of, read_geometry
 from stages.language.prompts.parts import fill_parts, parse_part_templates
 from stages.language.prompts.templates import fill, parse_templates
 from stages.projection.clouds import orient
@@ -38,8 +42,18 @@ from stages.zeroshot.classifier import class_logits, rank_classes
 
 TOP = 5
 WITH_PART, WITH_LABELS = ("category", "ply"), ("sheet",)
-Clouds = dict[Path, np.ndarray]
+MOST_POINTS = 1_000_000
 Shares = list[tuple[str, float]]
+Tell = Callable[[Path, np.ndarray], Shares]  # of a file's cloud [P, 3]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A file, what was read from it, and its best labels or its parts."""
+
+    file: Path
+    geometry: Geometry
+    shares: Shares
 
 
 def main(**options) -> None:
@@ -47,13 +61,54 @@ def main(**options) -> None:
     asked, root = argparse.Namespace(**options), default_root()
     params = load_params(root)
     names = _names(asked)
+    if not 2 <= asked.points <= MOST_POINTS:
+        raise InputError(f"--points {asked.points}: expected 2 to {MOST_POINTS}")
     backbone = asked.backbone or ("bundled_parts" if asked.part else "bundled")
-    entry = params.backbone_entry(backbone)
-    clouds = {file: read_object(file, points=asked.points, seed=0) for file in asked.files}
-    model = load_backbone(backbone, entry, device=choose_device(params.extract.device), root=root)
-    found = (_parts if asked.part else _classes)(clouds, names, model, params, asked, root)
+    entry, depth = params.backbone_entry(backbone), {}
+
+    def teller() -> Tell:
+        model = load_backbone(backbone, entry, device=choose_device(params.extract.device), root=root)
+        return (_part_teller if asked.part else _classifier)(names, model, params, asked, root, depth)
+
+    told = []
+    for one in _tell_all(asked, teller):
+        told.append(one)
+        if not asked.json:
+            print(_lines(one, verbose=asked.verbose), flush=True)
     weights = f"{backbone} ({entry.architecture}, {entry.pretrained})"
-    print(_json(found, weights, key="parts" if asked.part else "best") if asked.json else _lines(found, weights))
+    if asked.json:
+        print(_json(told, weights, key="parts" if asked.part else "best"))
+    elif told:
+        print(f"weights: {weights}")
+    if asked.sheet and depth:
+        write_bytes(asked.sheet, png(sheet_figure(np.concatenate(list(depth.values())), [file.name for file in depth])))
+    if len(told) < len(asked.files):
+        sys.exit(1)
+
+
+def _tell_all(asked: argparse.Namespace, teller: Callable[[], Tell]) -> Iterator[Told]:
+    """Every file as it is told; one of several that cannot be is a line on stderr, a single one raises InputError.
+
+    The model is loaded for the first file that can be read.
+    """
+    tell = None
+    for file in asked.files:
+        try:
+            geometry = read_geometry(file)
+            notes = notes_of(geometry)
+            if notes and asked.strict:
+                raise InputError(f"{file}: {notes[0]} (--strict)")
+            cloud = points_of(geometry, file, points=asked.points, seed=0)
+            tell = tell or teller()
+            shares = tell(file, cloud)
+        except InputError as error:
+            if len(asked.files) == 1:
+                raise
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            continue
+        for note in notes:
+            print(f"note: {file}: {note}", file=sys.stderr, flush=True)
+        yield Told(file, geometry, shares)
 
 
 def _names(asked: argparse.Namespace) -> list[str]:
@@ -71,36 +126,33 @@ def _names(asked: argparse.Namespace) -> list[str]:
     return names
 
 
-def _classes(
-    clouds: Clouds, labels: list[str], model: ClipModel, params: Params, asked, root: Path
-) -> dict[Path, Shares]:
-    """The best labels of every file with their probabilities."""
+def _classifier(labels: list[str], model: ClipModel, params: Params, asked, root: Path, shown: dict) -> Tell:
+    """Gives a cloud's best labels with their probabilities; its depth maps are put into `shown`."""
     projection = resolve(params.render)
-    depth = render([orient(cloud, asked.up) for cloud in clouds.values()], projection)
-    features = model.encode_depth(depth, batch_size=params.extract.batch_size)
     path = Paths(root).templates(asked.templates)
     sentences = parse_templates(
         read_text(path, hint="expected a file of prompts/templates (--templates)"), source=str(path)
     )
     text = _averages({label: fill(sentences, label) for label in labels}, model, params)
     views = np.full(len(projection.view_names), 1 / len(projection.view_names))
-    logits = class_logits(features, text, view_weights=views, logit_scale=model.logit_scale)
-    if asked.sheet:
-        write_bytes(asked.sheet, png(sheet_figure(depth, [file.name for file in clouds])))
-    ranked, scores = rank_classes(logits, top=TOP)
-    return {
-        file: [(labels[label], float(score)) for label, score in zip(*row, strict=True)]
-        for file, *row in zip(clouds, ranked, scores, strict=True)
-    }
+
+    def tell(file: Path, cloud: np.ndarray) -> Shares:
+        shown[file] = render([orient(cloud, asked.up)], projection, source=str(file))
+        features = model.encode_depth(shown[file], batch_size=params.extract.batch_size)
+        logits = class_logits(features, text, view_weights=views, logit_scale=model.logit_scale)
+        [ranked], [scores] = rank_classes(logits, top=TOP)
+        return [(labels[label], float(score)) for label, score in zip(ranked, scores, strict=True)]
+
+    return tell
 
 
-def _parts(clouds: Clouds, parts: list[str], model: ClipModel, params: Params, asked, root: Path) -> dict[Path, Shares]:
-    """The share of every file's points that each part has, by the sentence that `segment` starts from."""
+def _part_teller(parts: list[str], model: ClipModel, params: Params, asked, root: Path, shown: dict) -> Tell:
+    """Gives the share of a cloud's points that each part has, by the sentence that `segment` starts from."""
     config, sentence = params.patches, params.segment.neutral if asked.category else "a {part}"
     templates = parse_part_templates(sentence, source="params.yaml: segment.neutral")
     text = _averages(fill_parts(templates, category=asked.category or "", parts=parts), model, params)
-    found = {}
-    for file, cloud in clouds.items():
+
+    def tell(file: Path, cloud: np.ndarray) -> Shares:
         labels = segment_cloud(
             orient(cloud, asked.up),
             lambda depth: model.encode_patches(depth, batch_size=config.batch_size, resolution=config.resolution),
@@ -112,8 +164,9 @@ def _parts(clouds: Clouds, parts: list[str], model: ClipModel, params: Params, a
         )
         if asked.ply:
             write_bytes(asked.ply, coloured_ply(cloud, part_colours(labels)))
-        found[file] = [(part, float(np.mean(labels == index))) for index, part in enumerate(parts)]
-    return found
+        return [(part, float(np.mean(labels == index))) for index, part in enumerate(parts)]
+
+    return tell
 
 
 def _averages(texts: dict[str, list[str]], model: ClipModel, params: Params) -> np.ndarray:
@@ -123,19 +176,32 @@ def _averages(texts: dict[str, list[str]], model: ClipModel, params: Params) -> 
     return ensemble(features, np.arange(len(features)).reshape(len(texts), -1))
 
 
-def _json(found: dict[Path, Shares], weights: str, *, key: str) -> str:
+def _json(told: list[Told], weights: str, *, key: str) -> str:
     objects = [
-        {"file": str(file), key: [[name, round(share, 4)] for name, share in shares]} for file, shares in found.items()
+        {
+            "file": str(one.file),
+            "read": {
+                "kind": one.geometry.kind,
+                "vertices": len(one.geometry.vertices),
+                "faces": one.geometry.face_count,
+                "extent": [float(f"{size:.6g}") for size in one.geometry.extent],
+                "dropped": list(one.geometry.dropped),
+                "guessed": list(one.geometry.guessed),
+            },
+            key: [[name, round(share, 4)] for name, share in one.shares],
+        }
+        for one in told
     ]
     return json.dumps({"weights": weights, "objects": objects}, indent=2)
 
 
-def _lines(found: dict[Path, Shares], weights: str) -> str:
-    blocks = [
-        "\n".join([str(file), *(f"  {100 * share:5.1f} %  {name}" for name, share in shares)])
-        for file, shares in found.items()
-    ]
-    return "\n".join([*blocks, f"weights: {weights}"])
+def _lines(told: Told, *, verbose: bool) -> str:
+    lines = [str(told.file)]
+    if verbose:
+        geometry, extent = told.geometry, " x ".join(f"{size:.4g}" for size in told.geometry.extent)
+        faces = f", {geometry.face_count} faces" if geometry.face_count else ""
+        lines.append(f"  read: {geometry.kind}, {len(geometry.vertices)} vertices{faces}, extent {extent}")
+    return "\n".join([*lines, *(f"  {100 * share:5.1f} %  {name}" for name, share in told.shares)])
 
 
 if __name__ == "__main__":
@@ -152,4 +218,6 @@ if __name__ == "__main__":
     parser.add_argument("--templates", default="simple", help="file of prompts/templates that describes the labels")
     parser.add_argument("--sheet", type=Path, help="PNG to write: the depth maps of every file")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--verbose", action="store_true", help="print what was read from every file")
+    parser.add_argument("--strict", action="store_true", help="refuse a file of which something is dropped or guessed")
     run_command(main, parser)

@@ -6,16 +6,13 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from stages.core.errors import InputError, one_line
 
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError)
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,16 @@ class Limits:
 
 
 LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Member:
+    """What an archive says of a member: more bytes than `size` are never unpacked from it."""
+
+    name: str
+    is_folder: bool
+    is_file: bool
+    size: int
 
 
 def is_archive(path: Path) -> bool:
@@ -50,13 +57,20 @@ def unpack(archive: Path, folder: Path, *, limits: Limits = LIMITS) -> None:
     """Unpack `archive` to `folder`, which appears, or is replaced, only when all of it is there.
 
     Raises InputError, naming the member, for one that leads outside the folder, is a link or device, stands twice, or
-    breaks a limit. Bytes are counted as they come, whatever the headers say.
+    breaks a limit; all members are looked at before the first is written.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _write_members(archive, partial, limits)
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                _check_members(archive, map(_zip_member, file.infolist()), limits)
+                file.extractall(partial)
+        else:
+            with tarfile.open(archive, "r:*") as file:
+                _check_members(archive, map(_tar_member, file), limits)
+                file.extractall(partial, filter="data")
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -66,64 +80,32 @@ def unpack(archive: Path, folder: Path, *, limits: Limits = LIMITS) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    is_folder: bool
-    is_file: bool
-    content: IO[bytes] | None
-
-
-def _write_members(archive: Path, folder: Path, limits: Limits) -> None:
+def _check_members(archive: Path, members: Iterator[Member], limits: Limits) -> None:
     allowed = min(limits.total_bytes, max(limits.free_bytes, int(limits.ratio * archive.stat().st_size)))
-    written, seen = 0, set()
-    with _members(archive) as members:
-        for count, member in enumerate(members, start=1):
-            if count > limits.members:
-                raise InputError(f"{archive}: more than {limits.members} members")
-            target = folder / _checked_name(archive, member)
-            if member.is_folder:
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            if target in seen:
-                raise InputError(f"{archive}: member '{member.name}' stands there twice")
-            seen.add(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, "xb") as file:
-                while chunk := member.content.read(CHUNK):
-                    written += len(chunk)
-                    if written > allowed:
-                        raise InputError(f"{archive}: member '{member.name}' exceeds {allowed} bytes unpacked in all")
-                    file.write(chunk)
+    total, seen = 0, set()
+    for count, member in enumerate(members, start=1):
+        if count > limits.members:
+            raise InputError(f"{archive}: more than {limits.members} members")
+        total += member.size
+        if total > allowed:
+            raise InputError(f"{archive}: member '{member.name}' exceeds {allowed} bytes unpacked in all")
+        name = _checked_name(archive, member)
+        if member.is_file and name in seen:
+            raise InputError(f"{archive}: member '{member.name}' stands there twice")
+        seen.add(name)
 
 
-@contextmanager
-def _members(archive: Path) -> Iterator[Iterator[_Member]]:
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as file:
-            yield _zip_members(file)
-    else:
-        with tarfile.open(archive, "r:*") as file:
-            yield _tar_members(file)
+def _zip_member(info: zipfile.ZipInfo) -> Member:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    is_folder = info.is_dir() and kind in (0, stat.S_IFDIR)
+    return Member(info.orig_filename, is_folder, not info.is_dir() and kind in (0, stat.S_IFREG), info.file_size)
 
 
-def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
-    for info in file.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if info.is_dir() or kind not in (0, stat.S_IFREG):
-            yield _Member(info.filename, info.is_dir() and kind in (0, stat.S_IFDIR), False, None)
-        else:
-            with file.open(info) as content:
-                yield _Member(info.filename, False, True, content)
+def _tar_member(info: tarfile.TarInfo) -> Member:
+    return Member(info.name, info.isdir(), info.isreg(), info.size)
 
 
-def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
-    for info in file:
-        content = file.extractfile(info) if info.isreg() else None
-        yield _Member(info.name, info.isdir(), info.isreg(), content)
-
-
-def _checked_name(archive: Path, member: _Member) -> PurePosixPath:
+def _checked_name(archive: Path, member: Member) -> PurePosixPath:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or "\\" in member.name or ":" in member.name or "\0" in member.name:
         raise InputError(f"{archive}: member '{member.name}' leads outside the folder")

@@ -29,7 +29,9 @@ class MirrorError(Exception):
         self.lasting = lasting
 
 
-def obtain(name: str, entry: Dataset, *, root: Path = Path(), sleep: Callable[[float], None] = time.sleep) -> Path:
+def ensure_local(
+    name: str, entry: Dataset, *, root: Path = Path(), sleep: Callable[[float], None] = time.sleep
+) -> Path:
     """The local file or folder that the reader of dataset `name` gets; what is missing is downloaded and unpacked.
 
     That is `entry.path`; without one the raw file, or its folder when it is an archive, or the folder of several.
@@ -43,8 +45,8 @@ def obtain(name: str, entry: Dataset, *, root: Path = Path(), sleep: Callable[[f
     folder = root / "data/raw" / (entry.folder or name)
     if not entry.files:
         raise InputError(f"params.yaml: dataset.{name}: neither path nor files; give it a local path")
-    found = [_in_place(name, entry, raw, folder, sleep) for raw in entry.files]
-    return found[0] if len(found) == 1 else folder
+    local = [_in_place(name, entry, raw, folder, sleep) for raw in entry.files]
+    return local[0] if len(local) == 1 else folder
 
 
 def fetch(raw: RawFile, target: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -73,7 +75,7 @@ def fetch(raw: RawFile, target: Path, *, sleep: Callable[[float], None] = time.s
     raise InputError(f"{target}: not downloaded: {words}; to go on, put the file there by hand")
 
 
-def fault(path: Path, raw: RawFile) -> str | None:
+def integrity_error(path: Path, raw: RawFile) -> str | None:
     """What is wrong with a file by the published facts, or None: its length, its checksum, an archive that is none."""
     if raw.bytes is not None and path.stat().st_size != raw.bytes:
         return f"has {path.stat().st_size} bytes, expected {raw.bytes}"
@@ -94,7 +96,7 @@ def _in_place(name: str, entry: Dataset, raw: RawFile, folder: Path, sleep: Call
     unpacked = folder / archives.stem(target) if archives.is_archive(target) else None
     if unpacked and unpacked.is_dir() and not target.exists():
         return unpacked  # the user has thrown the archive away
-    wrong = fault(target, raw) if target.is_file() else "no such file"
+    wrong = integrity_error(target, raw) if target.is_file() else "no such file"
     if wrong:
         if entry.signed_form:
             raise InputError(f"{target}: {wrong}{_how_to_get(entry, target)}")
@@ -167,7 +169,7 @@ def _receive(response: requests.Response, url: str, raw: RawFile, part: Path, *,
 
 def _check(part: Path, raw: RawFile, *, lasting: bool) -> None:
     """A bad part is thrown away; when it began with another transfer's bytes, the mirror deserves another chance."""
-    wrong = fault(part, raw)
+    wrong = integrity_error(part, raw)
     if wrong:
         _discard(part)
         raise MirrorError(wrong, lasting=lasting)

@@ -1,6 +1,8 @@
 """Reader of a user's own objects: a folder a class, or a table of files and their classes."""
 
 import csv
+import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,45 +17,98 @@ from stages.datasets.objects import FORMATS, read_objects
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (["path", "label"], ["path", "label", "split"])
+ENDINGS = (*FORMATS, *(f"{suffix}.gz" for suffix in FORMATS))
+ABOUT = ("readme", "license", "licence", "copying", "citation", "attribution")  # names of files about the objects
 
 Item = tuple[str | None, str, Path]  # split or None, class name, file
 
 
 def read(path: Path, entry: Dataset) -> PointCloudDataset:
-    """Objects of `<class>/...` or `<split>/<class>/...` below a folder, or of a CSV of path, label and maybe split.
+    """Objects below a folder, or of a CSV of path, label and maybe split.
 
-    A folder's objects come by class and name, a table's in its order; class names are sorted. Where there are no
-    splits, the entry must say which `test_share` of every class is drawn for the test split, by its seed.
+    In the folder they lie as `<class>/...`, `<split>/<class>/...` or, as ModelNet's, `<class>/<split>/...`, with the
+    splits' names in any case. A folder's objects come by class and name, a table's in its order; class names are
+    sorted. Where there are no splits, the entry must say which `test_share` of every class is drawn for the test split,
+    by its seed. Raises InputError where the same content comes twice.
     """
     items = _table(path) if path.is_file() else _folders(path)
+    _expect_distinct(items)
     classes = tuple(sorted({name for _, name, _ in items}))
-    by_split = _cut(items, entry, source=path) if items[0][0] is None else _group(items, [one[0] for one in items])
-    splits = {}
+    by_split = (
+        _cut(items, entry, source=path) if items[0][0] is None else _group(items, [split for split, _, _ in items])
+    )
+    splits, notes = {}, []
     for split in SPLITS:
         files = [file for _, _, file in by_split.get(split, ())]
         labels = [classes.index(name) for _, name, _ in by_split.get(split, ())]
         if files:
-            splits[split] = read_objects(files, labels, entry, source=path)
+            splits[split] = read_objects(files, labels, entry, source=path, notes=notes)
         elif split != "val":
             raise InputError(f"{path}: no object of the {split} split")
-    return PointCloudDataset(classes, entry.up_axis, splits)
+    if len(notes) > 1:
+        notes = [f"{notes[0]}, and {len(notes) - 1} more such notes"]
+    return PointCloudDataset(classes, entry.up_axis, splits, notes=tuple(notes))
 
 
 def _folders(path: Path) -> list[Item]:
-    named = {one.name: one for one in subfolders(path)}
-    splits = [name for name in SPLITS if name in named]
-    if splits and set(named) - set(splits):
-        raise InputError(f"{path}: folders {', '.join(sorted(named))}: expected splits only, or classes only")
-    roots = [(split, path / split) for split in splits] or [(None, path)]
-    items = [
-        (split, folder.name, file)
-        for split, root in roots
-        for folder in subfolders(root)
-        for file in files_below(folder, *FORMATS)
-    ]
+    top = _split_folders(path)
+    if top and len(top) < len(subfolders(path)):
+        names = ", ".join(folder.name for folder in subfolders(path))
+        raise InputError(f"{path}: folders {names}: expected splits only, or classes only")
+    if top:
+        places = [(split, folder.name, folder) for split, root in top.items() for folder in subfolders(root)]
+    else:
+        inner = {folder: _split_folders(folder) for folder in subfolders(path)}
+        places = [(split, folder.name, place) for folder, splits in inner.items() for split, place in splits.items()]
+        places.sort(key=lambda place: SPLITS.index(place[0]))
+        if not places:
+            places = [(None, folder.name, folder) for folder in inner]
+        else:
+            _expect_in_splits(inner)
+    items = [(split, name, file) for split, name, place in places for file in _objects_below(place)]
     if not items:
         raise InputError(f"{path}: no object, expected <class>/<file> with one of {', '.join(FORMATS)}")
     return items
+
+
+def _split_folders(path: Path) -> dict[str, Path]:
+    """The folders in `path` that are named like splits, in whatever case; InputError for two of one name."""
+    folders: dict[str, Path] = {}
+    for folder in subfolders(path):
+        name = folder.name.lower()
+        if name in folders:
+            raise InputError(f"{path}: folders {folders[name].name} and {folder.name}: expected one of each split")
+        if name in SPLITS:
+            folders[name] = folder
+    return {split: folders[split] for split in SPLITS if split in folders}
+
+
+def _expect_in_splits(inner: dict[Path, dict[str, Path]]) -> None:
+    """Where classes have folders of splits, no object may lie beside these."""
+    for folder, splits in inner.items():
+        inside = {file for place in splits.values() for file in _objects_below(place)}
+        beside = [file for file in _objects_below(folder) if file not in inside]
+        if beside:
+            raise InputError(f"{beside[0]}: in no split, but other classes have folders {', '.join(SPLITS)}")
+
+
+def _objects_below(folder: Path) -> list[Path]:
+    return [file for file in files_below(folder, *ENDINGS) if file.name.lower().partition(".")[0] not in ABOUT]
+
+
+def _expect_distinct(items: list[Item]) -> None:
+    """InputError that names two files of the same content: they would be counted twice, or leak into the test split."""
+    by_size = defaultdict(list)
+    for _, _, file in items:
+        if file.is_file():
+            by_size[file.stat().st_size].append(file)
+    for files in by_size.values():
+        seen: dict[str, Path] = {}
+        for file in files if len(files) > 1 else ():
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            if digest in seen:
+                raise InputError(f"{file}: the same content as {seen[digest]}; expected every object once")
+            seen[digest] = file
 
 
 def _table(path: Path) -> list[Item]:

@@ -13,23 +13,26 @@ def find_folder(path: Path, marker: str) -> Path:
         raise InputError(f"{path}: not a folder, expected one with {marker}")
     if (path / marker).exists():
         return path
-    found = sorted({one.parent for one in path.rglob(marker) if not set(one.parts) & set(IGNORED)})
-    if len(found) != 1:
-        here = ", ".join(map(str, found)) or "there is none"
-        raise InputError(f"{path}: expected one folder with {marker}, found: {here}")
-    return found[0]
+    folders = sorted({place.parent for place in path.rglob(marker) if not set(place.parts) & set(IGNORED)})
+    if len(folders) != 1:
+        listed = ", ".join(map(str, folders)) or "there is none"
+        raise InputError(f"{path}: expected one folder with {marker}, found: {listed}")
+    return folders[0]
 
 
 def subfolders(path: Path) -> list[Path]:
     """The folders in `path` by name, without hidden ones."""
-    return sorted(one for one in _visible(path) if one.is_dir())
+    return sorted(entry for entry in _visible(path) if entry.is_dir())
 
 
 def files_below(path: Path, *suffixes: str) -> list[Path]:
-    """The files with one of `suffixes` anywhere below `path`, by their relative path, without hidden ones."""
+    """The files whose names end in one of `suffixes` anywhere below `path`, by their relative path, no hidden ones."""
     below = []
-    for one in _visible(path):
-        below += files_below(one, *suffixes) if one.is_dir() else [one] if one.suffix.lower() in suffixes else []
+    for entry in _visible(path):
+        if entry.is_dir():
+            below += files_below(entry, *suffixes)
+        elif entry.name.lower().endswith(suffixes):
+            below.append(entry)
     return sorted(below, key=lambda file: file.relative_to(path).parts)
 
 
@@ -62,4 +65,4 @@ def class_index(name: str, classes: tuple[str, ...], *, source: str) -> int:
 
 
 def _visible(path: Path) -> list[Path]:
-    return [one for one in path.iterdir() if not one.name.startswith(".") and one.name not in IGNORED]
+    return [entry for entry in path.iterdir() if not entry.name.startswith(".") and entry.name not in IGNORED]

@@ -31,12 +31,12 @@ def read_hdf5(path: Path, entry: Dataset) -> PointCloudDataset:
 def read_off(path: Path, entry: Dataset) -> PointCloudDataset:
     """Meshes `<class>/<train or test>/<name>.off`, by class and name, each sampled by area with `entry.points`."""
     folders = _class_folders(path)
-    classes = tuple(one.name for one in folders)
+    classes = tuple(folder.name for folder in folders)
     splits = {}
     for split in SPLITS:
-        found = [files_below(one / split, ".off") if (one / split).is_dir() else [] for one in folders]
-        labels = [label for label, files in enumerate(found) for _ in files]
-        splits[split] = read_objects([file for files in found for file in files], labels, entry, source=path)
+        by_class = [files_below(folder / split, ".off") if (folder / split).is_dir() else [] for folder in folders]
+        labels = [label for label, files in enumerate(by_class) for _ in files]
+        splits[split] = read_objects([file for files in by_class for file in files], labels, entry, source=path)
     return PointCloudDataset(classes, entry.up_axis, splits)
 
 

@@ -1,9 +1,9 @@
-"""One object from one file of any common format: a mesh sampled by area, or a point cloud as it is."""
+"""One object from one file of any common format: a mesh sampled by area, or a point cloud."""
 
+import gzip
 import io
-import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +14,69 @@ from stages.artifacts.types import Clouds
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
 from stages.core.precision import in_single
-from stages.datasets import pcd
-from stages.datasets.layout import read_text
+from stages.datasets.formats import arrays, gltf, las, obj, off, pcd, ply, scenes, stl, text
+from stages.datasets.formats.geometry import FormatError, Geometry, without_bad_points
 from stages.datasets.sampling import resample
 
-GEOMETRY = (".ply", ".obj", ".off", ".stl", ".glb")  # read through trimesh
-TEXT = (".txt", ".xyz", ".pts")
-FORMATS = (*GEOMETRY, *TEXT, ".pcd", ".npy", ".npz")
-NPZ_KEYS = ("points", "xyz", "pos", "data")
+# To add a format: a module in formats/ and a line here.
+FORMATS: dict[str, Callable[[bytes, Path], Geometry]] = {
+    ".ply": ply.read,
+    ".obj": obj.read,
+    ".off": off.read,
+    ".stl": stl.read,
+    ".glb": gltf.read_glb,
+    ".gltf": gltf.read_gltf,
+    ".dae": scenes.read_trimesh,
+    ".3mf": scenes.read_trimesh,
+    ".drc": scenes.read_draco,
+    ".pcd": pcd.read,
+    **dict.fromkeys((".txt", ".xyz", ".xyzn", ".xyzrgb", ".pts", ".asc", ".csv"), text.read),
+    ".ptx": text.read_ptx,
+    ".npy": arrays.read_npy,
+    ".npz": arrays.read_npz,
+    ".las": las.read,
+    ".laz": las.read,
+}
+MOST_BYTES = 1 << 27  # of a file, and of what a compressed one unpacks to
+MOST_POINTS = 400_000  # of a cloud from which farthest points are chosen: they take time for each of them
+FOREIGN = (  # how content begins in lower case, what it is, and the endings under which it may be
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself (git lfs pull fetches it)", ()),
+    (b"<!doctype html", "an HTML page", ()),
+    (b"<html", "an HTML page", ()),
+    (b"<", "XML", (".dae",)),
+    (b"{", "JSON", (".gltf",)),
+    (b"pk\x03\x04", "a zip archive", (".npz", ".3mf")),
+    (b"iso-10303-21", "a STEP file of CAD surfaces", ()),
+    (b"%pdf-", "a PDF", ()),
+    (b"\x89png", "a picture", ()),
+    (b"\xff\xd8\xff", "a picture", ()),
+    (b"ply\n", "a PLY file", (".ply",)),
+    (b"ply\r", "a PLY file", (".ply",)),
+    (b"gltf", "a binary glTF file", (".glb",)),
+    (b"# .pcd", "a PCD file", (".pcd",)),
+    (b"\x93numpy", "a numpy array", (".npy",)),
+    (b"lasf", "a LAS file", (".las", ".laz")),
+    (b"draco", "a file compressed by Draco", (".drc",)),
+)
 
 
-def read_objects(files: Sequence[Path], labels: Sequence[int], entry: Dataset, *, source: Path) -> Clouds:
+def read_objects(
+    files: Sequence[Path], labels: Sequence[int], entry: Dataset, *, source: Path, notes: list[str] | None = None
+) -> Clouds:
     """The objects of `files` with their labels, in that order: `entry.points` points each, or as many as all have.
 
-    Raises InputError that names `source` when there is no file, or when `entry` leaves the number open and they differ.
+    With `notes`, what no surface has is left out, as `without_bad_points` says, and a line is appended for all that was
+    dropped or guessed. Raises InputError that names `source` when there is no file, or when `entry` leaves the number
+    open and they differ.
     """
     if not files:
         raise InputError(f"{source}: an empty split, expected at least one object")
-    bar = tqdm(files, unit="object", desc=source.name, disable=None)
-    clouds = [read_object(file, points=entry.points, seed=entry.seed) for file in bar]
+    clouds = []
+    for file in tqdm(files, unit="object", desc=source.name, disable=None):
+        geometry = read_geometry(file, clean=notes is not None)
+        if notes is not None:
+            notes += [f"{file}: {note}" for note in notes_of(geometry)]
+        clouds.append(points_of(geometry, file, points=entry.points, seed=entry.seed))
     counts = sorted({len(cloud) for cloud in clouds})
     if len(counts) > 1:
         raise InputError(f"{source}: clouds of {counts[0]} to {counts[-1]} points; set `points` in the dataset's entry")
@@ -40,106 +84,113 @@ def read_objects(files: Sequence[Path], labels: Sequence[int], entry: Dataset, *
 
 
 def read_object(path: Path, *, points: int | None, seed: int) -> np.ndarray:
-    """Points f4 [P, 3] of one file; a mesh needs `points`, a cloud is brought to that many where it has another number.
+    """Points f4 [P, 3] of one file: `read_geometry`, then `points_of`."""
+    return points_of(read_geometry(path), path, points=points, seed=seed)
 
-    Coordinates that float32 would blur are centred or scaled first, as `in_single` says.
 
-    The draw on a mesh depends on `seed` and the file's name alone, so that more files change no other's points.
+def read_geometry(path: Path, *, clean: bool = True) -> Geometry:
+    """What one file holds, a mesh or a cloud, without points that no surface has unless `clean` is false.
+
+    Raises InputError for a file of no format in FORMATS, one that is something else than its name says, one that is cut
+    short or damaged, a mesh without area, a cloud of one point.
     """
-    values = read_values(path)
-    if isinstance(values, trimesh.Trimesh):
+    suffix, content = _content(path)
+    inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    try:
+        with np.errstate(all="ignore"):
+            geometry = FORMATS[suffix](content, inner)
+            geometry = without_bad_points(geometry) if clean else geometry
+            _expect_surface(geometry)
+    except FormatError as error:
+        raise InputError(f"{path}: not a readable {suffix[1:]} file: {one_line(error)}") from error
+    except Exception as error:  # a parser may stumble over a damaged file in any way
+        what = one_line(error) or type(error).__name__
+        raise InputError(f"{path}: not a readable {suffix[1:]} file ({what[:200]})") from error
+    return geometry
+
+
+def points_of(geometry: Geometry, path: Path, *, points: int | None, seed: int) -> np.ndarray:
+    """Points f4 [P, 3]; a mesh needs `points`, a cloud is brought to that many where it has another number.
+
+    Coordinates that float32 would blur are centred or scaled first, as `in_single` says. The draw on a mesh depends on
+    `seed` and the file's name alone, so that more files change no other's points.
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
+    if geometry.faces is not None:
         if points is None:
             raise InputError(f"{path}: a mesh; set `points` in the dataset's entry to say how many are sampled on it")
-        rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
-        return in_single(trimesh.sample.sample_surface(values, points, seed=rng)[0])
-    cloud = in_single(values[:, :3])
-    return cloud if points is None else cloud[resample(cloud, points)]
+        mesh = trimesh.Trimesh(geometry.vertices, geometry.faces, process=False)
+        return in_single(trimesh.sample.sample_surface(mesh, points, seed=rng)[0])
+    cloud = in_single(geometry.vertices)
+    if points is None:
+        return cloud
+    if len(cloud) > MOST_POINTS:
+        cloud = cloud[np.sort(rng.choice(len(cloud), MOST_POINTS, replace=False))]
+    return cloud[resample(cloud, points)]
 
 
-def read_values(path: Path) -> np.ndarray | trimesh.Trimesh:
-    """What one file holds: rows of x, y, z and maybe more [P, 3 or more], or a mesh with some area."""
-    suffix = path.suffix.lower()
+def notes_of(geometry: Geometry) -> tuple[str, ...]:
+    """What was dropped and guessed, a line each."""
+    return (*(f"dropped {what}" for what in geometry.dropped), *(f"guessed that {what}" for what in geometry.guessed))
+
+
+def read_columns(path: Path) -> np.ndarray:
+    """All columns of numbers f8 [P, 3 or more] of a text table, as they are."""
+    _, content = _content(path)
+    try:
+        return text.read_columns(content)
+    except FormatError as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+
+
+def suffix_of(path: Path) -> str:
+    """The ending that tells the format, in lower case: that before .gz where it is compressed."""
+    return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+
+
+def _content(path: Path) -> tuple[str, bytes]:
+    """The ending that tells the format, and the bytes, unpacked where they are compressed by gzip."""
+    suffix = suffix_of(path)
     if suffix not in FORMATS:
-        raise InputError(f"{path}: format '{suffix}': expected one of {', '.join(FORMATS)}")
+        raise InputError(f"{path}: format '{suffix}': expected one of {', '.join(FORMATS)}, or these with .gz")
     if not path.is_file():
         raise InputError(f"{path}: {'a folder, expected a file' if path.is_dir() else 'no such file'}")
-    if suffix in GEOMETRY:
-        return _read_geometry(path)
-    if suffix == ".pcd":
-        return _checked(path, pcd.read(path))
-    return _checked(path, _read_text(path) if suffix in TEXT else _read_array(path))
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size} bytes, expected at most {MOST_BYTES}")
+    content = path.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        content = _unpacked(path, content)
+    if not content.strip(b"\0 \t\r\n"):
+        raise InputError(f"{path}: empty, expected a {suffix[1:]} file")
+    start = content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for beginning, what, allowed in FOREIGN:
+        if start.startswith(beginning) and suffix not in allowed:
+            raise InputError(f"{path}: its content is {what}, not a {suffix[1:]} file")
+    return suffix, content
 
 
-def _read_geometry(path: Path) -> np.ndarray | trimesh.Trimesh:
-    options = {"skip_materials": True} if path.suffix.lower() == ".obj" else {}
+def _unpacked(path: Path, content: bytes) -> bytes:
     try:
-        parts = trimesh.load_scene(path, process=False, **options).dump()
-    except Exception as error:  # a parser may stumble over a damaged file in any way
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({one_line(error)})") from error
-    solid = [part for part in parts if len(getattr(part, "faces", ()))]
-    vertices = [part.vertices for part in parts if hasattr(part, "vertices")]
-    if not vertices:
-        raise InputError(f"{path}: holds no vertices")
-    if path.suffix.lower() == ".ply":
-        _expect_whole_ply(path, vertices=sum(map(len, vertices)))
-    _checked(path, np.concatenate(vertices))
-    if not solid:
-        return np.concatenate(vertices)
-    mesh = trimesh.util.concatenate(solid)
-    if not mesh.area > 0:
-        raise InputError(f"{path}: a mesh without area")
-    return mesh
+        with gzip.open(io.BytesIO(content)) as file:
+            unpacked = file.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: its gzip compression is damaged ({one_line(error)})") from error
+    if len(unpacked) > MOST_BYTES:
+        raise InputError(f"{path}: unpacks to more than {MOST_BYTES} bytes")
+    return unpacked
 
 
-def _expect_whole_ply(path: Path, *, vertices: int) -> None:
-    """The parser takes an ASCII file that was cut short for a smaller one; its header knows better."""
-    header = path.read_bytes().partition(b"end_header")[0].decode("latin-1")
-    promised = re.search(r"element\s+vertex\s+(\d+)", header)
-    if promised and int(promised[1]) != vertices:
-        raise InputError(f"{path}: holds {vertices} vertices, its header says {promised[1]}")
-
-
-def _read_text(path: Path) -> np.ndarray:
-    lines = [line for line in read_text(path).replace(",", " ").splitlines() if line.strip()]
-    if path.suffix.lower() == ".pts" and lines and len(lines[0].split()) == 1:  # the number of points comes first
-        if lines[0].strip() != str(len(lines) - 1):
-            raise InputError(f"{path}: holds {len(lines) - 1} points, its first line says {lines[0].strip()}")
-        lines = lines[1:]
-    if not lines:
-        raise InputError(f"{path}: empty, expected one point a line")
-    try:
-        return np.loadtxt(io.StringIO("\n".join(lines)), ndmin=2)
-    except ValueError as error:
-        raise InputError(f"{path}: expected numbers, x y z a line ({one_line(error)})") from error
-
-
-def _read_array(path: Path) -> np.ndarray:
-    with open(path, "rb") as file:
-        magic = file.read(2)
-    if magic not in (b"\x93N", b"PK"):  # all else numpy would take for a pickle, which may run code
-        raise InputError(f"{path}: not a {path.suffix[1:]} file of numbers; pickles are not read")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        return loaded if isinstance(loaded, np.ndarray) else _named_array(loaded)
-    except Exception as error:  # a damaged header is read as Python's text and may fail in any way
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({one_line(error)})") from error
-
-
-def _named_array(loaded: np.lib.npyio.NpzFile) -> np.ndarray:
-    with loaded:
-        key = next((key for key in NPZ_KEYS if key in loaded.files), None)
-        if key is None and len(loaded.files) != 1:
-            raise ValueError(
-                f"arrays {', '.join(loaded.files)}: expected one of {', '.join(NPZ_KEYS)}, or a single one"
+def _expect_surface(geometry: Geometry) -> None:
+    if not len(geometry.vertices):
+        raise FormatError("holds no points")
+    if not np.isfinite(geometry.vertices).all():
+        raise FormatError("values that are not finite")
+    if geometry.faces is None:
+        if not (geometry.vertices != geometry.vertices[0]).any():
+            raise FormatError(
+                f"a single point, {len(geometry.vertices)} times" if len(geometry.vertices) > 1 else "a single point"
             )
-        return loaded[key or loaded.files[0]]
-
-
-def _checked(path: Path, values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind not in "iuf" or values.ndim != 2 or values.shape[1] < 3 or not len(values):
-        raise InputError(f"{path}: {values.dtype} {list(values.shape)}, expected numbers [P, 3 or more]")
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(values[:, :3].astype(np.float32)).all()
-    if not finite:
-        raise InputError(f"{path}: values that are not finite in single precision")
-    return values
+        return
+    a, b, c = np.moveaxis(geometry.vertices[geometry.faces], 1, 0)
+    if not np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() > 0:
+        raise FormatError("a mesh without area")

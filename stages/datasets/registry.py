@@ -1,23 +1,25 @@
 """A dataset by its entry in params.yaml: the reader it names, held against the published numbers."""
 
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 from stages.artifacts.types import PointCloudDataset, Scenes
-from stages.bundled import procedural_parts, rooms
 from stages.config.dataset import Dataset
-from stages.core.errors import InputError
-from stages.datasets import folder, home_objects, modelnet, scannet, scanobjectnn, shapenetpart
-from stages.datasets.fetch import obtain
+from stages.core.errors import InputError, one_line
+from stages.datasets import bundled_files, folder, modelnet, scannet, scanobjectnn, shapenetpart
+from stages.datasets.fetch import ensure_local
 
-# To add a format: a module with a `read(path, entry)` that gives class names and splits by name, and a line here.
-READERS = {
+Reader = Callable[[Path, Dataset], PointCloudDataset | Scenes]
+
+# To add a reader: a function of this type and a line here, or `reader: package.module:function` in the dataset's entry.
+READERS: dict[str, Reader] = {
+    "bundled_clouds": bundled_files.read_clouds,
+    "bundled_scans": bundled_files.read_scans,
     "folder": folder.read,
-    "home_objects": home_objects.read,
     "modelnet_hdf5": modelnet.read_hdf5,
     "modelnet_off": modelnet.read_off,
     "modelnet_text": modelnet.read_text,
-    "procedural_parts": procedural_parts.read,
-    "rooms": rooms.read,
     "scannet": scannet.read,
     "scanobjectnn": scanobjectnn.read,
     "shapenetpart_hdf5": shapenetpart.read_hdf5,
@@ -28,13 +30,11 @@ READERS = {
 def read(name: str, entry: Dataset, *, root: Path = Path()) -> PointCloudDataset | Scenes:
     """Read dataset `name`, downloaded if it must be; InputError when it is missing, damaged or not what `entry` says.
 
-
     The published numbers of samples and points are held against a download; a local path may have a part of them.
     """
-    if entry.reader not in READERS:
-        raise InputError(f"params.yaml: dataset.{name}.reader '{entry.reader}': expected one of {', '.join(READERS)}")
-    path = obtain(name, entry, root=root)
-    dataset = READERS[entry.reader](path, entry)
+    reader = _reader(name, entry)
+    path = ensure_local(name, entry, root=root)
+    dataset = reader(path, entry)
     if entry.classes is not None and entry.classes != dataset.classes:
         raise InputError(
             f"{path}: classes {', '.join(dataset.classes)} differ from params.yaml: dataset.{name}.classes"
@@ -46,22 +46,36 @@ def read(name: str, entry: Dataset, *, root: Path = Path()) -> PointCloudDataset
         if not samples:
             raise InputError(f"{path}: split {split} is empty")
     if entry.path is None:
-        odd = unlike_published(dataset, entry)
-        if odd:
-            raise InputError(f"{path}: {odd} (params.yaml: dataset.{name})")
+        mismatch = published_mismatch(dataset, entry)
+        if mismatch:
+            raise InputError(f"{path}: {mismatch} (params.yaml: dataset.{name})")
     return dataset
 
 
-def unlike_published(dataset: PointCloudDataset | Scenes, entry: Dataset) -> str | None:
+def published_mismatch(dataset: PointCloudDataset | Scenes, entry: Dataset) -> str | None:
     """How the samples of the splits, or the points of a cloud, differ from the entry's; None when they do not."""
-    found = _sizes(dataset)
-    if entry.splits is not None and entry.splits != found:
-        return f"splits {_listed(found)}, published are {_listed(entry.splits)}"
+    sizes = _sizes(dataset)
+    if entry.splits is not None and entry.splits != sizes:
+        return f"splits {_listed(sizes)}, published are {_listed(entry.splits)}"
     if entry.points is not None and isinstance(dataset, PointCloudDataset):
         points = {clouds.points.shape[1] for clouds in dataset.splits.values()}
         if points != {entry.points}:
             return f"clouds of {', '.join(map(str, sorted(points)))} points, published are {entry.points}"
     return None
+
+
+def _reader(name: str, entry: Dataset) -> Reader:
+    """The reader of READERS, or the function that `package.module:function` names."""
+    if entry.reader in READERS:
+        return READERS[entry.reader]
+    key = f"params.yaml: dataset.{name}.reader '{entry.reader}'"
+    module, colon, function = entry.reader.partition(":")
+    if not colon:
+        raise InputError(f"{key}: expected one of {', '.join(READERS)}, or package.module:function")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{key}: not found ({one_line(error)})") from error
 
 
 def _sizes(dataset: PointCloudDataset | Scenes) -> dict[str, int]:

@@ -16,7 +16,7 @@ from stages.core.precision import in_single
 from stages.datasets.hdf5 import join_clouds, open_raw, read_clouds, read_key
 from stages.datasets.layout import class_index, find_folder, read_names
 from stages.datasets.layout import read_text as read_file
-from stages.datasets.objects import read_values
+from stages.datasets.objects import read_columns
 from stages.datasets.sampling import resample
 
 PARTS = {  # in the labels' order, after PointCLIP V2's names; it has two for the lamp's four parts, two are ours
@@ -127,7 +127,7 @@ def _read_shape(folder: Path, line: str, points: int, *, source: Path) -> tuple[
     synset, name = line.split("/")[-2:] if "/" in line else ("", line)
     label = class_index(synset, SYNSETS, source=str(source))
     path = folder / synset / f"{name}.txt"
-    values = read_values(path)
+    values = read_columns(path)
     if values.shape[1] != 7:
         raise InputError(f"{path}: {values.shape[1]} columns, expected x, y, z, normal and part: 7")
     cloud = in_single(values[:, :3])

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from stages.artifacts.types import Clouds
 from stages.backbones.clip import ClipModel, resize
-from stages.bundled import procedural
 from stages.bundled.pretraining.captions import FILLER, Concept, caption, vocabulary
+from stages.bundled.procedural import generator
 from stages.config.pretrain import Pretrain
 from stages.core.sampling import farthest_points
 from stages.language.prompts.templates import fill
@@ -45,10 +45,10 @@ class RealShapes:
 def concepts_of(classes: tuple[str, ...], *, seed: int) -> list[Concept]:
     """Every class, real or procedural, then the parts that a few shapes of the ShapeNetPart categories have, sorted."""
     rng = np.random.default_rng(seed)
-    concepts = {Concept(name) for name in (*classes, *procedural.CLASSES)}
-    for name in procedural.PART_CATEGORIES:
+    concepts = {Concept(name) for name in (*classes, *generator.CLASSES)}
+    for name in generator.PART_CATEGORIES:
         for _ in range(12):
-            concepts |= {Concept(name, part) for part in procedural.generate(name, points=8, rng=rng)[2]}
+            concepts |= {Concept(name, part) for part in generator.generate(name, points=8, rng=rng)[2]}
     return sorted(concepts, key=lambda concept: (concept.part is not None, concept.class_name, concept.part or ""))
 
 
@@ -63,7 +63,7 @@ class ShapeBatches(Dataset):
         self._procedural = [
             concept.class_name
             for concept in concepts
-            if concept.part is None and concept.class_name in procedural.CLASSES
+            if concept.part is None and concept.class_name in generator.CLASSES
         ]
         counts = np.bincount(real.clouds.labels, minlength=len(real.classes))
         # square root: a class of 20 models is seen more often than one of 5, but not four times as often
@@ -86,8 +86,8 @@ class ShapeBatches(Dataset):
             row = rng.choice(len(self._real_weight), p=self._real_weight)
             return self._real.clouds.points[row], Concept(self._real.classes[self._real.clouds.labels[row]])
         name = self._procedural[rng.integers(len(self._procedural))]
-        points, parts, part_names = procedural.generate(name, points=POINTS_DRAWN, rng=rng)
-        if name in procedural.PART_CATEGORIES and rng.random() < self._settings.part_share:
+        points, parts, part_names = generator.generate(name, points=POINTS_DRAWN, rng=rng)
+        if name in generator.PART_CATEGORIES and rng.random() < self._settings.part_share:
             part = int(rng.integers(len(part_names)))
             alone = Concept(name, part_names[part])
             if (parts == part).sum() >= MIN_PART_POINTS and alone in self._index:

@@ -1,0 +1,1 @@
+"""Readers of the files of one object, one module a format family, behind `stages.datasets.objects`."""
