@@ -1,4 +1,4 @@
-"""How long a sentence is in CLIP's tokens."""
+"""Length of a sentence in CLIP's tokens."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ from open_clip.tokenizer import SimpleTokenizer
 
 
 def count_tokens(text: str) -> int:
-    """CLIP's tokens of `text`, start and end included."""
+    """Number of CLIP's tokens of `text`, with those of start and end."""
     return len(_tokenizer().encode(text)) + 2
 
 

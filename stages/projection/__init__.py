@@ -1,1 +1,1 @@
-"""Points to depth maps: `presets` hold the constants, `rendering` renders, `differentiable` does the same in torch."""
+"""Point clouds -> depth maps: constants in `presets`, methods in `methods`, functions in `rendering`, torch in `differentiable`."""
