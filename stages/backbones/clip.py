@@ -18,7 +18,7 @@ from stages.core.errors import InputError
 class ClipModel:
     """A frozen CLIP in evaluation mode; features are f4 [..., D] of unit norm unless said otherwise.
 
-    `config` is open_clip's configuration of the model with its `precision`; without it the fingerprints do not cover the
+    `config` is open_clip's configuration of the model with its `precision`; without it the fingerprints omit the
     architecture.
     """
 
@@ -101,8 +101,8 @@ class ClipModel:
     def encode_text(self, texts: Sequence[str], *, batch_size: int) -> np.ndarray:
         """Features f4 [T, D] of sentences, `batch_size` at a time; equal sentences are encoded once.
 
-        Every batch is padded to one shape, because the last bits of a matrix product depend on its shape: a sentence has
-        the same feature whatever the other sentences are.
+        Every batch is padded to one shape, because the last bits of a matrix product depend on its shape: a sentence
+        has the same feature whatever the other sentences are.
         """
         distinct, shape = list(dict.fromkeys(texts)), _text_rows(batch_size)
         starts = tqdm(range(0, len(distinct), shape), unit="batch", desc="text", disable=None)

@@ -81,7 +81,7 @@ def _without_warnings_of_open_clip() -> Iterator[None]:
 
 
 def register(config: Path) -> str:
-    """Register a configuration file with open_clip and return the architecture's name; InputError when it is missing."""
+    """Register a configuration file with open_clip and return the name it has there; InputError when it is missing."""
     if not config.is_file():
         raise InputError(f"{config}: no such file, expected an open_clip model configuration")
     open_clip.add_model_config(config)

@@ -1,8 +1,8 @@
 """Features of patches: the spatial tokens of an image tower after its last projection, comparable with text features.
 
-Three kinds of image tower are supported. A vision transformer's patch tokens go through its final norm and its projection, as
-PointCLIP V2's segmentation takes them. Where attention pools the cells of a grid (ModifiedResNet, SigLIP), each cell
-goes by itself through the pool's value path, without its position embedding (MaskCLIP, arXiv 2112.01071, section 3.2).
+Three kinds of image tower are supported. A vision transformer's patch tokens go through its final norm and its
+projection, as in PointCLIP V2's segmentation. Where attention pools the cells of a grid (ModifiedResNet, SigLIP), each
+cell goes by itself through the pool's value path, without position embedding (MaskCLIP, arXiv 2112.01071, section 3.2).
 """
 
 import torch

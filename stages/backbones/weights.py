@@ -1,7 +1,7 @@
 """Files of weights: checkpoints, OpenAI's archives, and safetensors, whose token table may be stored in part.
 
-CLIP's tokenizer has 49,408 tokens; a model trained on a fixed vocabulary has used a few hundred of them. Only their rows
-are stored; the others are zero, so that an unknown word has no effect.
+CLIP's tokenizer has 49,408 tokens; a model trained on a fixed vocabulary has used a few hundred of them. Only their
+rows are stored; the others are zero, so that an unknown word has no effect.
 """
 
 import pickle

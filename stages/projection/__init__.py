@@ -1,1 +1,1 @@
-"""Point clouds -> depth maps: constants in `presets`, methods in `methods`, functions in `rendering`, torch in `differentiable`."""
+"""Point clouds -> depth maps: compiled for the CPU in `rendering`, in torch in `differentiable`."""

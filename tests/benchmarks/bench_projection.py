@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_projection.py [--repeats 5] [--clouds 8]
 
-Prints, for classification (2048 points, ten views) and segmentation (224 x 224 x 112 grid), the milliseconds per view of
-the dense reference below and of `stages.projection.rendering.render`, and their ratio; then the peak memory of a process
-that renders segmentation maps, and the torch path's time where there is a CUDA device. Both sides use one thread. No
-time is asserted: machines differ.
+Prints, for classification (2048 points, ten views) and segmentation (224 x 224 x 112 grid), the milliseconds per view
+of the dense reference below and of `stages.projection.rendering.render`, and their ratio; then the peak memory of a
+process that renders segmentation maps, and the torch path's time where there is a CUDA device. Both sides use one
+thread. No time is asserted: machines differ.
 """
 
 import argparse
