@@ -1,5 +1,6 @@
 """Prompts for the classes of one dataset -> text features: `python -m stages.embed <dataset> <backbone>`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stages.artifacts.prompts import write_prompts
 from stages.artifacts.sentences import read_sentences
 from stages.artifacts.text_cache import read_text_cache, write_text_cache
 from stages.artifacts.types import Prompts
+from stages.backbones.clip import ClipModel
 from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.backbones.text_cache import encode_cached
@@ -38,21 +40,38 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
         for text in wording.of(prompt_set, name) or _sentences(prompt_set, shown.get(name, name), params.embed, paths)
     ]
     indices, names, sets, texts = zip(*rows, strict=True)
-    features = _features(texts, backbone, params, paths)
+    model = _load(backbone, params, paths)
+    for line in _cut_lines(sets, texts, model):
+        print(line)
+    features = _features(texts, backbone, model, params.embed, paths)
     write_prompts(paths.prompts(dataset, backbone), Prompts(np.array(indices), names, sets, texts, features))
 
 
-def _features(texts: Sequence[str], backbone: str, params: Params, paths: Paths) -> np.ndarray:
-    """Features f4 [T, D] of the sentences, of which only those that no earlier run has seen are encoded."""
-    embed, entry = params.embed, params.backbone_entry(backbone)
-    model = load_backbone(
+def _load(backbone: str, params: Params, paths: Paths) -> ClipModel:
+    embed = params.embed
+    return load_backbone(
         backbone,
-        entry,
+        params.backbone_entry(backbone),
         device=choose_device(embed.device),
         autocast=embed.autocast,
         compile=embed.compile,
         root=paths.root,
     )
+
+
+def _cut_lines(sets: Sequence[str], texts: Sequence[str], model: ClipModel) -> list[str]:
+    """One line a prompt set that has sentences longer than the backbone's text tower reads."""
+    total, cut = Counter(sets), Counter()
+    cut.update(name for name, is_cut in zip(sets, model.are_cut(texts), strict=True) if is_cut)
+    return [
+        f"{name}: {count} of {total[name]} sentences are longer than the {model.context_length} tokens that "
+        f"{model.name} reads; their ends are cut off"
+        for name, count in cut.items()
+    ]
+
+
+def _features(texts: Sequence[str], backbone: str, model: ClipModel, embed: Embed, paths: Paths) -> np.ndarray:
+    """Features f4 [T, D] of the sentences, of which only those that no earlier run has seen are encoded."""
     path = paths.text_cache(backbone, model.text_fingerprint(batch_size=embed.batch_size))
     cache = read_text_cache(path)
     known = len(cache)

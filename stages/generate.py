@@ -8,19 +8,22 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from stages.artifacts.files import read_bytes, write_json
+from stages.artifacts.files import read_bytes, read_text, write_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
-from stages.artifacts.record import Record, open_record
+from stages.artifacts.record import Record, open_record, read_record
 from stages.artifacts.sentences import write_sentences
-from stages.config.generate import Corpora, CorpusFile
+from stages.config.generate import Generate
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
+from stages.core.errors import InputError
 from stages.language.llm import corpora, generation
-from stages.language.llm.commands import Family, parse_family
+from stages.language.llm.answers import Lines, most_received
+from stages.language.llm.commands import parse_family
 from stages.language.llm.cost import estimate, price_table
-from stages.language.llm.query import ask
-from stages.language.llm.requests import Dialect, Example
+from stages.language.llm.requests import Example, PromptLibrary, RequestFormat
+from stages.language.llm.sets import parse_prompt_sets
+from stages.language.llm.subjects import subjects_of
 
 
 def main(dataset: str, *, dry_run: bool = False, params: Params | None = None, root: Path = Path()) -> None:
@@ -32,55 +35,68 @@ def main(dataset: str, *, dry_run: bool = False, params: Params | None = None, r
     config, path = params.generate, paths.record(dataset)
     with open_points(paths.points(dataset)) as points:  # scans too: only names are read
         classes, part_names = points.classes, points.part_names
-    planned = generation.plan(
-        config.sets,
-        generation.subjects_of(classes, part_names),
-        families=_families(paths),
-        examples=tuple(
-            Example(name, read_bytes(paths.example_picture(name), hint="params.yaml: generate.examples names it"))
-            for name in config.examples
-        ),
-        dialect=Dialect(model=config.model, token_limit=config.token_limit, temperature=config.temperature),
+    library = read_library(paths, examples=config.examples)
+    plan = generation.plan_requests(
+        config.sets, subjects_of(classes, part_names), library=library, request_format=RequestFormat.from_params(config)
     )
-    bundled = Record(paths.record("bundled")).answers
+    bundled = read_record(paths.record("bundled"))
     if dry_run:
-        missing = generation.missing(planned, bundled | Record(path).answers)
-        print(price_table(estimate(missing), config.prices))
+        _print_cost(plan, bundled | Record(path).lines, config)
         return
     with open_record(path) as record:
-        if missing := generation.missing(planned, bundled | record.answers):
-            key = os.environ.get(config.key_variable)
-            ask(missing, config, key=key, today=date.today(), save=record.add, warn=_warn)
-    from stages.backbones.tokens import count_tokens
-
-    kept = generation.keep(
-        planned, bundled | record.answers, count_tokens=count_tokens, price=config.prices.get(config.model)
-    )
-    published = generation.imported(
+        _ask_for_missing(plan, bundled, record, config)
+    lines = bundled | record.lines
+    if message := generation.unanswered(plan, lines):
+        _warn(message)
+    written = generation.clean_answers(plan, lines, prompt_sets=library.sets, price=config.prices.get(config.model))
+    published = generation.import_published(
         config.sets,
         config.corpora.datasets.get(dataset),
-        fetch=lambda file: _fetch(file, config.corpora),
+        fetch=lambda file: corpora.fetch(file, config.corpora),
         classes=classes,
         part_names=part_names,
     )
-    wording = generation.wording(kept.sentences | published.sentences, classes)
-    write_sentences(paths.sentences(dataset), wording)
-    write_json(paths.sentence_metrics(dataset), kept.figures | published.figures)
+    table = generation.sentence_table(written.texts | published.texts, classes)
+    write_sentences(paths.sentences(dataset), table)
+    write_json(paths.sentence_metrics(dataset), written.figures | published.figures)
 
 
-def _families(paths: Paths) -> dict[str, Family]:
-    return {
-        path.stem: parse_family(path.read_text(), source=str(path)) for path in sorted(paths.commands.glob("*.yaml"))
-    }
+def read_library(paths: Paths, *, examples: tuple[str, ...]) -> PromptLibrary:
+    """The prompt sets, command families and example pictures below prompts/."""
+    sets = read_text(paths.prompt_sets, hint="expected the prompt sets that a language model is asked for")
+    return PromptLibrary(
+        sets=parse_prompt_sets(sets, source=str(paths.prompt_sets)),
+        families={
+            path.stem: parse_family(path.read_text(), source=str(path))
+            for path in sorted(paths.commands.glob("*.yaml"))
+        },
+        examples=tuple(
+            Example(name, read_bytes(paths.example_picture(name), hint="params.yaml: generate.examples names it"))
+            for name in examples
+        ),
+    )
 
 
-def _fetch(file: CorpusFile, facts: Corpora) -> bytes:
-    """A file of PointCLIP V2's repository, from its local copy or the network, when it is the expected one."""
-    if facts.folder is None:
-        source = facts.url.replace("{path}", file.path)
-        return corpora.check_blob(corpora.download(source), file.blob, source=source)
-    source = Path(facts.folder) / file.path
-    return corpora.check_blob(read_bytes(source), file.blob, source=str(source))
+def _ask_for_missing(plan: generation.RequestPlan, bundled: Lines, record: Record, config: Generate) -> None:
+    """Ask for what is in no record; InputError where that is something and there is no server to ask."""
+    lines = bundled | record.lines
+    key = os.environ.get(config.key_variable, "").strip()
+    if config.base_url is None or not key:
+        if missing := generation.missing_requests(plan, lines):
+            raise InputError(generation.explain_missing(missing, config))
+    elif requests := generation.requests_to_ask(plan, lines, longest_answer=config.longest_answer):
+        from stages.language.llm.query import ask  # here, so that a replay does not wait a second for the client
+
+        ask(requests, config, key=key, history=lines, today=date.today(), save=record.add, warn=_warn)
+
+
+def _print_cost(plan: generation.RequestPlan, lines: Lines, config: Generate) -> None:
+    limits = {"longest_answer": config.longest_answer}
+    requests = generation.requests_to_ask(plan, lines, **limits)
+    at_most = sum(
+        most_received(request, lines.get(request.key, []), reasks=config.reasks, **limits) for request in requests
+    )
+    print(price_table(estimate(requests), config.prices, at_most=at_most))
 
 
 def _warn(message: str) -> None:

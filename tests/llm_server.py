@@ -1,6 +1,6 @@
-"""A loopback server that speaks the OpenAI interface (chat, models, files, batches) and fails on demand.
+"""A loopback server that speaks the OpenAI interface (chat, models, files, batches) and misbehaves on demand.
 
-It remembers every chat request it sees and every answer that it sent whole.
+It remembers every chat request it sees, and every response that it sent whole and would send a bill for.
 """
 
 import json
@@ -8,46 +8,56 @@ import threading
 import time
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
-FOREIGN = "Un mapa de profundidad de una silla con el respaldo de la izquierda."
-ERRORS = {  # fault -> status, headers, error
-    "429": (429, {}, {"message": "slow down"}),
-    "429 after": (429, {"Retry-After": "7"}, {"message": "slow down"}),
-    "500": (500, {}, {"message": "upstream"}),
-    "quota": (429, {}, {"message": "no credit", "code": "insufficient_quota"}),
-    "401": (401, {}, {"message": "wrong key"}),
-    "404": (404, {}, {"message": "the model does not exist", "code": "model_not_found"}),
-}
-SILENT = ("timeout", "cut", "empty", "invalid")  # no answer arrives
-ODD = ("refusal", "foreign", "long", "echo")  # an answer arrives, and is paid for
-FAULTS = (*ERRORS, *SILENT, *ODD)
+from llm_behaviours import BEHAVIOURS, Completion, Raw
+
+USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 
 class LanguageModel:
-    """The server: `faults` are spent one a chat request; then `reply(body)` gives the text."""
+    """The server: `faults` (names of BEHAVIOURS) are spent one a chat request; then `reply(body)` gives the text.
 
-    def __init__(self):
+    `rules` are asked first about every request: a function of the body that gives the name of a behaviour, or None.
+    """
+
+    def __init__(self, context=None):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"model": self}))
+        if context:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        self.base_url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        scheme = "https" if context else "http"
+        self.base_url = f"{scheme}://127.0.0.1:{self.server.server_port}/v1"
         self.reset()
 
     def reset(self):
         """Forget everything."""
-        self.faults, self.seen, self.sent = deque(), [], []
-        self.models, self.files, self.batches = [], {}, {}
-        self.delay, self.hang, self.polls, self.batch_status = 0.0, 0.6, 1, "completed"
+        self.faults, self.rules, self.seen, self.sent, self.paid = deque(), [], [], [], []
+        self.models, self.files, self.batches = {"object": "list", "data": []}, {}, {}
+        self.delay, self.hang, self.polls, self.page = 0.0, 0.6, 1, 20
+        self.batch_status, self.batch_faults, self.lose_create = "completed", deque(), 0
         self.reply = lambda body: f"A depth map of a {body['messages'][0]['content'].split()[-1].strip('.')}."
 
     def completion(self, body, content, **more):
         """A whole answer."""
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content} | more}
-        usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
         return {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]} | {
             "choices": [choice],
-            "usage": usage,
+            "usage": dict(USAGE),
         }
+
+    def rule(self, body):
+        """The behaviour that the rules prescribe for a request; None: none of them does."""
+        return next((name for rule in self.rules if (name := rule(body))), None)
+
+    def respond(self, name, body, key):
+        """What a behaviour answers to a request, and whether that is an answer in full; None: the usual one."""
+        if name is None:
+            return Completion(), True
+        behaviour = BEHAVIOURS[name]
+        made = behaviour.respond(body, key) if callable(behaviour.respond) else behaviour.respond
+        return made, behaviour.kind == "answer"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -60,17 +70,18 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        model, path = self.model, self.path.split("?")[0].removeprefix("/v1")
+        model, url = self.model, urlsplit(self.path)
+        path = url.path.removeprefix("/v1")
         if path == "/models":
-            if model.models is None:
-                return self._send(404, {"error": {"message": "no such page"}})
-            return self._send(200, {"object": "list", "data": model.models})
+            if isinstance(model.models, Raw):
+                return self._raw(model.models)
+            return self._send(200, model.models)
         if path == "/batches":
-            return self._send(200, {"object": "list", "data": list(model.batches.values()), "has_more": False})
+            return self._list(parse_qs(url.query).get("after", [None])[0])
         if path.startswith("/batches/"):
             return self._send(200, self._advance(model.batches[path.split("/")[2]]))
-        if path.endswith("/content"):
-            return self._send_raw(200, {}, model.files[path.split("/")[2]])
+        if path.endswith("/content") and path.split("/")[2] in model.files:
+            return self._raw(Raw(200, model.files[path.split("/")[2]], kind="application/octet-stream"))
         return self._send(404, {"error": {"message": "no such page"}})
 
     def do_POST(self):
@@ -79,97 +90,143 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/chat/completions":
             return self._chat(json.loads(content))
         if path == "/files":
-            name = f"file-{len(self.model.files)}"
-            start = content.index(b'{"custom_id"')
-            self.model.files[name] = (
-                content[start : content.index(b"\n\r\n--", start)]
-                if b"\n\r\n--" in content
-                else (content[start : content.rindex(b"\r\n--", 0, -8)])
-            )
-            return self._send(
-                200,
-                {
-                    "id": name,
-                    "object": "file",
-                    "bytes": 1,
-                    "created_at": 0,
-                    "filename": "r",
-                    "purpose": "batch",
-                    "status": "processed",
-                },
-            )
+            return self._store(content)
         if path == "/batches":
-            asked = json.loads(content)
-            name = f"batch-{len(self.model.batches)}"
-            self.model.batches[name] = asked | {
-                "id": name,
-                "object": "batch",
-                "created_at": 0,
-                "status": "in_progress",
-                "polls": 0,
-            }
-            return self._send(200, self.model.batches[name])
+            return self._start(json.loads(content))
         return self._send(404, {"error": {"message": "no such page"}})
 
+    def _store(self, content):
+        """Keep the lines of an uploaded file, which came as a form."""
+        name = f"file-{len(self.model.files)}"
+        start = content.index(b'{"custom_id"')
+        self.model.files[name] = content[start : content.index(b"\r\n--", start)]
+        facts = {"object": "file", "bytes": 1, "created_at": 0, "filename": "r", "purpose": "batch"}
+        return self._send(200, facts | {"id": name, "status": "processed"})
+
+    def _start(self, asked):
+        name = f"batch-{len(self.model.batches)}"
+        facts = {"id": name, "object": "batch", "created_at": 0, "status": "in_progress", "polls": 0}
+        self.model.batches[name] = asked | facts
+        if self.model.lose_create:
+            self.model.lose_create -= 1
+            self.close_connection = True
+            return None
+        return self._send(200, self.model.batches[name])
+
+    def _list(self, after):
+        """A page of the batches, newest first."""
+        batches = list(self.model.batches.values())[::-1]
+        start = next((i + 1 for i, batch in enumerate(batches) if batch["id"] == after), 0)
+        page = batches[start : start + self.model.page]
+        more = start + self.model.page < len(batches)
+        return self._send(200, {"object": "list", "data": page, "has_more": more})
+
     def _advance(self, batch):
+        """A batch ends after some looks at it; `batch_faults` are spent one a request of it."""
+        model = self.model
         batch["polls"] += 1
-        if batch["polls"] > self.model.polls and batch["status"] == "in_progress":
-            batch["status"] = self.model.batch_status
-            lines = []
-            for line in self.model.files[batch["input_file_id"]].decode().splitlines():
-                asked = json.loads(line)
-                if self.model.faults and self.model.faults.popleft():
-                    lines.append({"custom_id": asked["custom_id"], "response": {"status_code": 500, "body": {}}})
-                    continue
-                self.model.seen.append(asked["body"])
-                body = self.model.completion(asked["body"], self.model.reply(asked["body"]))
-                lines.append({"custom_id": asked["custom_id"], "response": {"status_code": 200, "body": body}})
-            name = batch["output_file_id"] = f"{batch['id']}-output"
-            self.model.files[name] = "\n".join(map(json.dumps, lines)).encode()
+        if batch["polls"] <= model.polls or batch["status"] != "in_progress":
+            return batch
+        batch["status"] = model.batch_status
+        if model.batch_status == "failed":
+            problem = {"code": "token_limit", "message": "too many tokens are waiting"}
+            batch["errors"] = {"object": "list", "data": [problem]}
+            return batch
+        answers, errors = [], []
+        for line in model.files[batch["input_file_id"]].decode().splitlines():
+            asked = json.loads(line)
+            fault = model.rule(asked["body"]) or (model.batch_faults.popleft() if model.batch_faults else None)
+            if fault == "expired":
+                error = {"code": "batch_expired", "message": "This request could not be executed in time."}
+                errors.append({"custom_id": asked["custom_id"], "response": None, "error": error})
+                continue
+            model.seen.append(asked["body"])
+            made, whole = model.respond(fault, asked["body"], "-")
+            if isinstance(made, Raw):
+                response = {"status_code": made.status, "body": json.loads(made.content)}
+                errors.append({"custom_id": asked["custom_id"], "response": response, "error": None})
+                continue
+            body = self._completion(made, asked["body"])
+            self._bill(asked["body"], body, whole)
+            answers.append({"custom_id": asked["custom_id"], "response": {"status_code": 200, "body": body}})
+        for kind, lines in (("output", answers), ("error", errors)):
+            if lines:
+                name = batch[f"{kind}_file_id"] = f"{batch['id']}-{kind}"
+                model.files[name] = "\n".join(map(json.dumps, lines)).encode()
         return batch
 
     def _chat(self, body):
         model, key = self.model, self.headers["Authorization"].removeprefix("Bearer ")
         model.seen.append(body)
-        fault = model.faults.popleft() if model.faults else None
-        if fault in ERRORS:
-            status, headers, error = ERRORS[fault]
-            return self._send(status, {"error": error | {"message": f"{error['message']} (key {key})"}}, headers)
+        fault = model.rule(body) or (model.faults.popleft() if model.faults else None)
         time.sleep(model.delay)
-        if fault == "timeout":
+        if fault in ("timeout", "slow first byte"):
             time.sleep(model.hang)
+        if fault in ("timeout", "connection closed"):
             self.close_connection = True
             return None
-        if fault == "empty":
-            return self._send(200, model.completion(body, "") | {"choices": []})
-        if fault == "invalid":
-            return self._send_raw(200, {"Content-Type": "application/json"}, b'{"choices": [{"index"')
-        whole = json.dumps(self._answer(fault, body, key)).encode()
-        if fault == "cut":
-            return self._send_raw(200, {"Content-Type": "application/json"}, whole[: len(whole) // 2], len(whole))
-        model.sent.append(body)
-        return self._send_raw(200, {"Content-Type": "application/json"}, whole)
+        made, whole = model.respond(fault, body, key)
+        if isinstance(made, Raw):
+            return self._raw(made)
+        document = self._completion(made, body)
+        if body.get("stream"):
+            return self._stream(document, body, whole, made)
+        content = json.dumps(document).encode()
+        if made.cut:
+            return self._raw(Raw(200, content[: len(content) // 2], length=len(content)))
+        self._bill(body, document, whole)
+        return self._raw(Raw(200, content))
 
-    def _answer(self, fault, body, key):
-        if fault == "refusal":
-            return self.model.completion(body, None, refusal="I'm sorry, I can't help with that.")
-        texts = {
-            "foreign": FOREIGN,
-            "long": "A depth map of a chair " + "and a chair " * 900,
-            "echo": f"Your key is {key}.",
-        }
-        return self.model.completion(body, texts[fault] if fault else self.model.reply(body))
+    def _completion(self, made, body):
+        document = self.model.completion(body, self.model.reply(body) if made.content is ... else made.content)
+        if document["choices"]:
+            document["choices"][0] |= made.choice
+            if made.message is not ...:
+                document["choices"][0]["message"] = made.message
+        document |= made.document
+        return {name: value for name, value in document.items() if value is not ...}
+
+    def _bill(self, body, document, whole):
+        self.model.paid.append((body, document))
+        if whole:
+            self.model.sent.append(body)
+
+    def _stream(self, document, body, whole, made):
+        """The same response in pieces; one that is cut ends without its last ones."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        choice = document["choices"][0]
+        frame = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": document["model"]}
+        for word in choice["message"]["content"].split(" "):
+            delta = {"index": 0, "delta": {"role": "assistant", "content": f"{word} "}, "finish_reason": None}
+            self._event(frame | {"choices": [delta]})
+        if made.document.get("error"):
+            self._event({"error": made.document["error"]})
+        elif not made.cut:
+            end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+            self._event(frame | {"choices": [end]})
+            if body.get("stream_options") and document.get("usage"):
+                self._event(frame | {"choices": [], "usage": document["usage"]})
+            self.wfile.write(b"data: [DONE]\n\n")
+            self._bill(body, document, whole)
+        self.close_connection = True
+
+    def _event(self, document):
+        self.wfile.write(f"data: {json.dumps(document)}\n\n".encode())
+        self.wfile.flush()
 
     def _send(self, status, document, headers=None):
-        self._send_raw(status, {"Content-Type": "application/json"} | (headers or {}), json.dumps(document).encode())
+        self._raw(Raw(status, json.dumps(document).encode(), headers=headers or {}))
 
-    def _send_raw(self, status, headers, content, length=None):
-        self.send_response(status)
-        for name, value in headers.items():
+    def _raw(self, made):
+        self.send_response(made.status)
+        for name, value in ({"Content-Type": made.kind} | made.headers).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(length or len(content)))
+        self.send_header("Content-Length", str(made.length or len(made.content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(made.content)
         self.wfile.flush()
-        if length:  # cut in the middle
+        if made.length:  # cut in the middle
             self.close_connection = True

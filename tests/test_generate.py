@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from llm_server import LanguageModel
 from stages import generate
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import write_points
-from stages.artifacts.record import Record
+from stages.artifacts.record import read_record
 from stages.artifacts.scenes import write_scenes
 from stages.artifacts.sentences import read_sentences
 from stages.artifacts.types import Clouds, PointCloudDataset, Scene, Scenes
@@ -32,6 +33,8 @@ SETS = ("llm_1200", "llm_four", "llm_four_images", "llm_one_v1_images", "llm_one
 def project(tmp_path, monkeypatch):
     """The settings and prompts in an empty folder, which is the current one."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/sets.yaml").write_text((ROOT / "prompts/sets.yaml").read_text())
     for name in ("bundled", "commands", "examples", "recorded"):
         (tmp_path / "prompts" / name).mkdir(parents=True)
         for file in (ROOT / "prompts" / name).iterdir():
@@ -51,11 +54,16 @@ def server(running, project, monkeypatch):
     """A server that the settings name, asked for two sets, and its key in the environment."""
     running.reset()
     running.reply = answer
-    document = yaml.safe_load((project.root / "params.yaml").read_text())
-    document["generate"] |= {"base_url": running.base_url, "model": "toy", "sets": ["llm_1200", "llm_four"]}
-    (project.root / "params.yaml").write_text(yaml.safe_dump(document))
+    set_generate(project, base_url=running.base_url, model="toy", sets=["llm_1200", "llm_four"])
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     return running
+
+
+def set_generate(project, **changes):
+    """Change section `generate` of the project's params.yaml."""
+    document = yaml.safe_load((project.root / "params.yaml").read_text())
+    document["generate"] |= changes
+    (project.root / "params.yaml").write_text(yaml.safe_dump(document))
 
 
 def answer(body):
@@ -119,7 +127,8 @@ def test_the_bundled_record_is_what_its_builder_makes_and_is_marked(project, mon
     (project.root / "data/bundled/home_objects.h5").symlink_to(ROOT / "data/bundled/home_objects.h5")
     build_record.main()
     assert Paths().record("bundled").read_bytes() == before
-    assert {line["model"] for line in Record(Paths().record("bundled")).answers.values()} == {"bundled"}
+    lines = [line for of_key in read_record(Paths().record("bundled")).values() for line in of_key]
+    assert {line["model"] for line in lines} == {"bundled"}
 
 
 def test_a_file_of_scans_is_read_for_its_classes(project):
@@ -153,17 +162,23 @@ def test_without_a_key_nothing_is_sent(server, monkeypatch):
 def test_a_dry_run_prints_the_price_table_and_touches_nothing(server, project):
     points("kayak")
     before = sorted(project.root.rglob("*"))
-    done = project.run(
-        "python",
-        "-c",
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['generate', 'toy', "
-        "'--dry-run']; from stages.generate import main, run_stage; run_stage(main); print('torch' in sys.modules)",
+    script = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['generate', 'toy', '--dry-run']\n"
+        "from stages.generate import main, run_stage\n"
+        "run_stage(main)\n"
+        "print('torch' in sys.modules or 'openai' in sys.modules)"
     )
-    first, *prices, torch = done.stdout.splitlines()
+    done = project.run("python", "-c", script)
+    first, *prices, slow = done.stdout.splitlines()
+    # each of 32 answers with 2400 tokens, cut off at that, at 9600 and at 16384, and 4 with 120, 2048 and 8192
     assert first.startswith("36 requests are missing: about ")
+    assert first.endswith(
+        f"{32 * (2400 + 9600 + 16384) + 4 * (120 + 2048 + 8192)} if every answer were cut off and "
+        "asked for again up to its highest limit"
+    )
     assert [line.split(":")[0].strip() for line in prices] == ["bundled", "gpt-4.1", "gpt-4.1-mini"]
     assert all(line.endswith(" dollars") for line in prices)
-    assert torch == "False"
+    assert slow == "False"  # neither torch nor the client is loaded
     assert server.seen == [] and sorted(project.root.rglob("*")) == before
 
 
@@ -200,6 +215,23 @@ def test_a_line_of_the_record_says_all(server):
     assert (line["class"], line["model"], line["prompt_tokens"], line["completion_tokens"]) == ("chair", "toy", 11, 7)
 
 
+def test_a_prompt_set_is_added_by_one_entry_of_a_file(server, project):
+    path = project.root / "prompts/sets.yaml"
+    path.write_text(path.read_text() + "mine:\n  families: [caption, words]\n")
+    set_generate(project, sets=["mine"])
+    points("chair")
+    generate.main("toy")
+    assert len(server.seen) == len(record()) == 2
+    assert set(written().sets) == set(metrics()) == {"mine"}
+
+
+def test_a_set_that_nobody_knows_is_one_line(project):
+    set_generate(project, sets=["mine"])
+    points("chair")
+    with pytest.raises(InputError, match=r"params.yaml: generate.sets: 'mine': expected one of llm_1200, llm_four, "):
+        generate.main("toy")
+
+
 def test_parts_are_asked_for_by_name(server):
     points("chair", part_names=(("back", "leg"),))
     generate.main("toy")
@@ -210,14 +242,14 @@ def test_parts_are_asked_for_by_name(server):
 
 def test_every_drop_is_counted(server):
     points("chair")
-    server.faults.extend(["refusal", "foreign", "long", "echo"])
+    server.faults.extend(["foreign", "long", "echo"])
     generate.main("toy")
     dropped = Counter()
     for found in metrics().values():
         dropped.update(found["dropped"])
     lines = sum(len(line["answer"].splitlines()) for line in record())
     assert dropped["all"] == sum(count for reason, count in dropped.items() if reason != "all")
-    assert {"refusal", "other language", "too long"} <= set(dropped)
+    assert {"other language", "too long"} <= set(dropped)
     assert lines == sum(found["sentences"] + found["dropped"]["all"] for found in metrics().values())
     assert metrics()["llm_1200"]["prompt_tokens"] == 32 * 11
 
@@ -227,8 +259,74 @@ def test_a_class_without_a_sentence_is_an_error_that_names_it(server):
     points("chair")
     with pytest.raises(InputError, match=r"set llm_1200: no sentence is left for class 'chair' \(refusal 32\)"):
         generate.main("toy")
-    assert len(record()) == 36  # they are paid for
+    assert len(record()) == 36 * 3  # each is asked again twice; all are paid for
     assert not Paths().sentences("toy").exists()
+
+
+def test_requests_without_a_sentence_are_one_line_and_the_run_goes_on(server, capsys):
+    server.rules.append(lambda body: "null message" if "far" in str(body) else None)
+    points("chair")
+    generate.main("toy")
+    line = capsys.readouterr().err
+    assert line.startswith("warning: 6 requests gave no sentence (empty 6), the first is caption about class 'chair'; ")
+    assert line.count("\n") == 1
+    figures = metrics()["llm_1200"]
+    assert (figures["requests"], figures["attempts"], figures["unanswered"]) == (32, 32 + 2 * 6, 6)
+    assert figures["prompt_tokens"] == 11 * (32 + 2 * 6)
+    assert figures["dropped"]["empty"] == 6
+    server.rules.clear()
+    generate.main("toy")
+    assert capsys.readouterr().err == ""
+    assert "unanswered" not in metrics()["llm_1200"]
+
+
+def test_a_record_with_blanks_is_replayed_without_a_server(server, project, capsys):
+    server.rules.append(lambda body: "null message" if "far" in str(body) else None)
+    points("chair")
+    generate.main("toy")
+    before = Paths().sentences("toy").read_bytes()
+    set_generate(project, base_url=None)
+    generate.main("toy")
+    assert Paths().sentences("toy").read_bytes() == before
+    assert "6 requests gave no sentence" in capsys.readouterr().err
+
+
+def test_knobs_that_are_set_are_sent_and_part_of_the_key(server, project):
+    points("chair")
+    generate.main("toy")
+    set_generate(project, reasoning_effort="low", extra_body={"top_k": 20})
+    generate.main("toy")
+    assert len(server.seen) == 72
+    assert all("top_k" not in body for body in server.seen[:36])
+    assert all((body["reasoning_effort"], body["top_k"]) == ("low", 20) for body in server.seen[36:])
+
+
+def test_a_field_that_generate_sets_is_refused_in_extra_body(project):
+    set_generate(project, extra_body={"model": "other"})
+    with pytest.raises(InputError, match="params.yaml: generate: .*extra_body: model: expected no field that generate"):
+        generate.main("toy")
+
+
+def test_an_experiment_reads_and_keeps_the_main_workspaces_answers(server, project, monkeypatch):
+    points("chair")
+    generate.main("toy")
+    assert len(server.seen) == 36
+    # as `dvc exp run --temp` does: a copy of what git holds, which is not the record of the run before
+    for name, kept in (("standalone/tmp1", True), ("tmp2", False)):
+        temporary = project.root / ".dvc/tmp/exps" / name
+        shutil.copytree(project.root / "prompts", temporary / "prompts", ignore=shutil.ignore_patterns("toy*"))
+        shutil.copy(project.root / "params.yaml", temporary)
+        monkeypatch.chdir(temporary)
+        points(*(("chair", "lamp") if kept else ("chair", "lamp", "sofa")))
+        generate.main("toy")
+        assert len(server.seen) == (72 if kept else 108)  # the new class alone
+        lines = record()
+        assert len(lines) == len(server.seen)
+        monkeypatch.chdir(project.root)
+        shutil.rmtree(temporary)  # as DVC does with a failed one
+    points("chair", "lamp", "sofa")
+    generate.main("toy")
+    assert len(server.seen) == len(record()) == 108
 
 
 def test_pointclip_v2s_sentences_come_from_a_local_copy(project, tmp_path):

@@ -13,6 +13,7 @@ from checkout import ROOT, Checkout
 
 from stages import train
 from stages.artifacts.features import write_features
+from stages.artifacts.files import write_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import read_ranked
 from stages.artifacts.prompts import write_prompts
@@ -39,6 +40,7 @@ def checkout(tmp_path, monkeypatch):
     splits = {split: (unit(centres[labels] + rng.normal(size=(SAMPLES, VIEWS, WIDTH))), labels) for split in SPLITS}
     write_features(FEATURES, splits, classes=CLASSES, logit_scale=10.0)
     new_prompts(CLASSES, WIDTH)
+    write_json(Paths().search(*NAMES), {})
     return Checkout(tmp_path)
 
 
@@ -93,7 +95,7 @@ def test_a_run_that_is_killed_ends_in_the_same_bytes(checkout):
 BAD = {
     "too few samples": ({"shots": [2, 16]}, r"train.shots 16: class 'bed' has \d samples"),
     "unknown method": ({"methods": ["adaptor"]}, r"params.yaml: train.methods 'adaptor': expected one of adapter, "),
-    "unknown prompt set": ({"text": "no_such_set"}, r"no_such_set"),
+    "unknown prompt set": ({"text": "no_such_set"}, r"params.yaml: train.text 'no_such_set': expected a prompt set"),
     "no validation set": ({"validation_fraction": 0.0}, r"params.yaml: train.validation_fraction 0.0: "),
     "too much smoothing": ({"label_smoothing": 0.6}, r"params.yaml: train.label_smoothing 0.6: expected 0 to 0.5"),
     "old name of a key": ({"at_once": 8}, r"params.yaml: train.at_once: unknown key"),

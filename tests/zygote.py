@@ -11,8 +11,9 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 
-sys.path.insert(0, os.getcwd())
+sys.path.insert(0, str(Path(__file__).parents[1]))  # code that numba has compiled already; the stages run in the copy
 
 from stages.core.cli import run_stage
 

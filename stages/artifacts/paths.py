@@ -132,6 +132,11 @@ class Paths:
         """Folder of the commands to a language model, one file a family."""
         return self.root / "prompts/commands"
 
+    @property
+    def prompt_sets(self) -> Path:
+        """Which families of commands, and in which way, each prompt set asks a language model."""
+        return self.root / "prompts/sets.yaml"
+
     def example_picture(self, name: str) -> Path:
         """A picture that some prompt sets send along."""
         return self.root / "prompts/examples" / f"{name}.png"

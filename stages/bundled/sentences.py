@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from itertools import chain, combinations, product, zip_longest
 from typing import Annotated
 
-import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from pydantic_core import to_json
 
 from stages.bundled.sentence_patterns import CLASS_PATTERNS, PART_PATTERNS
-from stages.core.errors import InputError, first_problem
+from stages.core.errors import InputError
+from stages.core.yaml import load_yaml
 from stages.language.prompts.templates import display_name
 
 _strict = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 
-One = Annotated[tuple[str, ...], Field(min_length=1)]
-Two = Annotated[tuple[str, ...], Field(min_length=2)]  # as many as a sentence lists
-Three = Annotated[tuple[str, ...], Field(min_length=3)]
+OneOrMore = Annotated[tuple[str, ...], Field(min_length=1)]
+TwoOrMore = Annotated[tuple[str, ...], Field(min_length=2)]  # as many as a sentence lists
+ThreeOrMore = Annotated[tuple[str, ...], Field(min_length=3)]
 
 
 @_strict
@@ -40,10 +39,10 @@ class Views:
 class PartFacts:
     """Facts of one part: the names it is asked for by, its shape, place and depth."""
 
-    names: One
-    shape: One
-    place: One
-    depth: One
+    names: OneOrMore
+    shape: OneOrMore
+    place: OneOrMore
+    depth: OneOrMore
 
 
 @_strict
@@ -51,12 +50,12 @@ class ClassFacts:
     """Facts of one class, as the head of facts.yaml explains them."""
 
     called: str
-    kinds: One
-    nouns: Three
-    adjectives: Two
-    silhouette: One
-    features: Two
-    depth: One
+    kinds: OneOrMore
+    nouns: ThreeOrMore
+    adjectives: TwoOrMore
+    silhouette: OneOrMore
+    features: TwoOrMore
+    depth: OneOrMore
     views: Views
     parts: dict[str, PartFacts] | None = None
 
@@ -74,14 +73,7 @@ Slots = dict[str, list[dict[str, str]]]  # what may stand in a pattern's places:
 
 def load_facts(text: str, *, source: str) -> Facts:
     """The facts in the YAML `text`; InputError that names `source` and the first wrong key."""
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
-    try:
-        classes = TypeAdapter(dict[str, ClassFacts]).validate_json(to_json(document))
-    except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from error
+    classes = load_yaml(text, dict[str, ClassFacts], source=source)
     for name, facts in classes.items():
         if not (facts.called.startswith(("a ", "an ")) and facts.called.endswith(f" {name}")):
             raise InputError(f"{source}: {name}.called: expected an article and then the name, got '{facts.called}'")
@@ -105,11 +97,13 @@ def sentences(facts: Facts, *, family: str, class_name: str, part: str | None, c
     else:
         patterns, slots = PART_PATTERNS[family], _part_slots(facts.source, class_name, about, part)
     slots |= {"a": [{"a": about.called}], "name": [{"name": name}]}
-    found = list(_spread(patterns, slots, seed=f"{family} {name} {part}"))
-    if len(found) < count:
+    written = list(_spread(patterns, slots, seed=f"{family} {name} {part}"))
+    if len(written) < count:
         subject = f"class '{class_name}'" if part is None else f"part '{part}' of '{class_name}'"
-        raise InputError(f"{facts.source}: {len(found)} bundled sentences of {family} for {subject}, asked for {count}")
-    return found[:count]
+        raise InputError(
+            f"{facts.source}: {len(written)} bundled sentences of {family} for {subject}, asked for {count}"
+        )
+    return written[:count]
 
 
 def _class_slots(facts: ClassFacts) -> Slots:
@@ -133,13 +127,13 @@ def _class_slots(facts: ClassFacts) -> Slots:
 def _part_slots(source: str, class_name: str, facts: ClassFacts, part: str) -> Slots:
     """The slots of a part's patterns; the verbs share the slot of the name, which may be plural."""
     asked = part.split(" or ")
-    for one in (facts.parts or {}).values():
-        if names := [name for name in asked if name in one.names]:
+    for about in (facts.parts or {}).values():
+        if names := [name for name in asked if name in about.names]:
             return {
                 "part": [{"part": name, **_verbs(name)} for name in names],
-                "shape": _alternatives("shape", one.shape),
-                "place": _alternatives("place", one.place),
-                "depth": _alternatives("depth", one.depth),
+                "shape": _alternatives("shape", about.shape),
+                "place": _alternatives("place", about.place),
+                "depth": _alternatives("depth", about.depth),
             }
     raise InputError(f"{source}: no bundled sentences for part '{part}' of class '{class_name}'")
 
@@ -168,11 +162,11 @@ def _spread(patterns: tuple[str, ...], slots: Slots, *, seed: str) -> Iterator[s
 def _least_used(pattern: str, slots: Slots, used: Counter, seed: str) -> Iterator[str]:
     """The fillings of one pattern, each chosen when it is asked for; `used` counts the facts of all patterns."""
     needed = [slot for slot in slots.values() if any(f"{{{place}}}" in pattern for place in slot[0])]
-    fillings = [{place: text for one in chosen for place, text in one.items()} for chosen in product(*needed)]
+    fillings = [{place: text for slot in chosen for place, text in slot.items()} for chosen in product(*needed)]
     waiting = {_sentence(pattern, filling): filling for filling in fillings}
     order = _shuffled(tuple(waiting), seed)
     while order:
-        sentence = min(order, key=lambda one: sum(used[text] for text in waiting[one].values()))
+        sentence = min(order, key=lambda text: sum(used[fact] for fact in waiting[text].values()))
         order.remove(sentence)
         used.update(waiting[sentence].values())
         yield sentence

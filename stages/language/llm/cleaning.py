@@ -2,22 +2,33 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from stages.language.llm.requests import PromptSet, Subject
+from stages.language.llm.markup import answer_lines
+from stages.language.llm.sets import CLASS_PLACE, PromptSet
+from stages.language.llm.subjects import Subject
 from stages.language.prompts.templates import display_name
 
-TOKENS = 77  # CLIP's text length, start and end included
+MOST_WORDS = 60  # of a sentence; what a backbone's text tower cuts of it, stage embed counts
+REFUSED = ("refusal", "content_filter")  # finish reasons of an answer that is none
+CUT_OFF = "length"  # finish reason of an answer that reached its token limit
+BROKEN_OFF = "error"  # of one that the server did not bring to its end
+UNFINISHED = (CUT_OFF, BROKEN_OFF)
 
-NUMBERING = re.compile(r"^\s*(?:[-*•–·]\s+|\(?\d{1,3}\s*[.):]\s*|sentence \d+\s*[:.]\s*)", re.IGNORECASE)
-QUOTES = "\"'“”„‘’«»`*_ \t"
 REFUSAL = re.compile(
     r"\b(i(['’]m| am) (sorry|unable|not able)|i (can ?not|can['’]t|won['’]t)|as an ai\b|language model|my apologies)",
     re.IGNORECASE,
 )
 PREAMBLE = re.compile(
-    r"(sure|certainly|of course|okay)[,!.].*|(here|below) (are|is) .*(captions?|sentences?|answers?|ways)\b.*|.*:$",
+    r"(sure|certainly|of course|okay|absolutely|great)[,!.].*"
+    r"|(here|below|these|following) (are|is) .*\b(captions?|sentences?|answers?|ways|descriptions?|list|json)\b.*|.*:$",
+    re.IGNORECASE,
+)
+CLOSING = re.compile(
+    r"((please )?(let me know|feel free)|i hope (this|these|that)|hope (this|these)|would you like|do you want"
+    r"|if you('d| would)? (like|need|want)|note that\b|note:|these (captions|sentences|descriptions|answers)"
+    r"|each (sentence|caption|of these)).*",
     re.IGNORECASE,
 )
 ENGLISH = re.compile(r"\b(a|an|the|of|is|are|it|its|in|on|at|by|to|and|with|which|that|from|as|has|have|like)\b", re.I)
@@ -35,18 +46,16 @@ class Cleaned(NamedTuple):
     dropped: Counter
 
 
-def clean(
-    answers: Iterable[tuple[str, str]], *, prompt_set: PromptSet, subject: Subject, count_tokens: Callable[[str], int]
-) -> Cleaned:
+def clean(answers: Iterable[tuple[str, str]], *, prompt_set: PromptSet, subject: Subject) -> Cleaned:
     """The sentences of one prompt set about one subject, from (answer, finish reason) pairs.
 
-    A reason is one of: empty, refusal, preamble, cut off, other language, too long, class not named, part not named,
-    wrong beginning, duplicate. `count_tokens` gives a sentence's length in CLIP's tokens, start and end included.
+    A reason is one of: empty, refusal, reasoning, markup, preamble, closing, cut off, other language, too long, class
+    not named, part not named, wrong beginning, duplicate.
     """
     sentences, dropped = {}, Counter()
     for answer, finish_reason in answers:
-        for line, reason in _lines(answer, finish_reason):
-            reason = reason or _fault(line, prompt_set, subject, count_tokens)
+        for line, reason in _judged_lines(answer, finish_reason):
+            reason = reason or _unfit(line, prompt_set, subject)
             if not reason and line.casefold() in sentences:
                 reason = "duplicate"
             if reason:
@@ -56,41 +65,54 @@ def clean(
     return Cleaned(list(sentences.values()), dropped)
 
 
+def has_sentence(answer: str, finish_reason: str) -> bool:
+    """Whether an answer has a whole line that may be a sentence, whatever it is about: no blank, no refusal alone."""
+    return any(not reason for _, reason in _judged_lines(answer, finish_reason))
+
+
+def why_no_sentence(answer: str) -> str:
+    """The reason that the first line of an answer without a sentence was left out for."""
+    return _judged_lines(answer, "stop")[0][1] or "empty"
+
+
 def names(text: str, name: str) -> bool:
     """Whether `text` names `name`, in any case and with its words together, apart or joined by a hyphen."""
     words = r"[\s_-]?".join(re.escape(word) for word in re.split(r"[\s_-]+", name))
     return re.search(rf"\b{words}(s|es)?\b", text, re.IGNORECASE) is not None
 
 
-def _lines(answer: str, finish_reason: str) -> list[tuple[str, str | None]]:
-    """(line without numbering and quotes, reason to leave it out or None) of one answer."""
-    if finish_reason in ("refusal", "content_filter"):
+def _judged_lines(answer: str, finish_reason: str) -> list[tuple[str, str | None]]:
+    """(line without what surrounds it, None or why it is no sentence of anything) of one answer."""
+    if finish_reason in REFUSED:
         return [(answer, "refusal")]
-    lines = [line for line in answer.splitlines() if line.strip()]
-    if not lines:
-        return [("", "empty")]
-    cut = [None] * len(lines)
-    if finish_reason == "length":
-        cut[-1] = "cut off"
-    return [(_bare(line), reason) for line, reason in zip(lines, cut, strict=True)]
+    lines = [(line, kind or _no_sentence(line)) for line, kind in answer_lines(answer)]
+    if finish_reason in UNFINISHED and lines and lines[-1][1] is None:
+        lines[-1] = (lines[-1][0], "cut off")
+    return lines or [("", "empty")]
 
 
-def _bare(line: str) -> str:
-    return " ".join(NUMBERING.sub("", line.strip(QUOTES)).strip(QUOTES).split())
+def _no_sentence(line: str) -> str | None:
+    """Why `line` is no sentence, whatever was asked; None where it may be one."""
+    if not any(character.isalnum() for character in line):
+        return "empty"
+    if REFUSAL.search(line):
+        return "refusal"
+    if PREAMBLE.fullmatch(line):
+        return "preamble"
+    return "closing" if CLOSING.fullmatch(line) else None
 
 
-def _fault(line: str, prompt_set: PromptSet, subject: Subject, count_tokens: Callable[[str], int]) -> str | None:
-    checks = (
-        ("empty", lambda: not any(character.isalnum() for character in line)),
-        ("refusal", lambda: REFUSAL.search(line)),
-        ("preamble", lambda: PREAMBLE.fullmatch(line)),
-        ("other language", lambda: not _english(line)),
-        ("class not named", lambda: prompt_set.names_class and not names(line, subject.class_name)),
-        ("part not named", lambda: prompt_set.names_class and not _names_part(line, subject.part)),
-        ("wrong beginning", lambda: prompt_set.begins and not _begins(line, prompt_set.begins, subject)),
-        ("too long", lambda: count_tokens(line) > TOKENS),
-    )
-    return next((reason for reason, found in checks if found()), None)
+def _unfit(line: str, prompt_set: PromptSet, subject: Subject) -> str | None:
+    """Why `line` is none of the sentences that `prompt_set` wants about `subject`; None where it is one."""
+    if not _english(line):
+        return "other language"
+    if prompt_set.names_class and not names(line, subject.class_name):
+        return "class not named"
+    if prompt_set.names_class and not _names_part(line, subject.part):
+        return "part not named"
+    if prompt_set.begins and not _begins(line, prompt_set.begins, subject):
+        return "wrong beginning"
+    return "too long" if len(line.split()) > MOST_WORDS else None
 
 
 def _names_part(line: str, part: str) -> bool:
@@ -107,6 +129,6 @@ def _english(line: str) -> bool:
 
 def _begins(line: str, begins: str, subject: Subject) -> bool:
     # with up to four words more: "a", "a pair of"
-    before, after = begins.split("{class}")
+    before, after = begins.split(CLASS_PLACE)
     name = re.escape(display_name(subject.class_name))
     return re.match(rf"{re.escape(before)}(\w+ ){{0,4}}{name}{re.escape(after)}", line, re.IGNORECASE) is not None

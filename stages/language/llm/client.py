@@ -1,196 +1,156 @@
-"""Asking an OpenAI-compatible server: a few requests at a time, patient with faults, within a budget, nothing lost.
+"""Asking a server: a few requests at a time, what fails in passing again, within a budget, nothing lost.
 
-Every answer is handed to `save` before anything else happens, so what is paid for is kept however a run ends.
+Every response is handed to `save` before anything else happens, so what is paid for is kept however a run ends.
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
-from typing import TypeVar
 
 import openai
 
-from stages.core.errors import InputError
-from stages.language.llm.cost import longest
+from stages.core.errors import InputError, one_line
+from stages.language.llm.answers import (
+    TOKEN_LIMITS,
+    Lines,
+    NoAnswer,
+    filtered_line,
+    is_all_reasoning,
+    is_complete,
+    next_token_limit,
+    parse_response,
+)
+from stages.language.llm.budget import Budget, Limits
+from stages.language.llm.cost import most_tokens
+from stages.language.llm.parameters import Parameters
 from stages.language.llm.requests import Request
+from stages.language.llm.server import Refusal, RequestFailed, Server
 
-T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
-
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds; doubled after every failure
-PASSING = (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError, openai.ConflictError)
-SHORTEST_SECRET = 8  # a shorter key is no secret ("none", for one's own server), and may be a word of an answer
+MOST_FAILURES = 10  # requests in a row; after as many the server is taken to be out of order
 
 
-class Unusable(Exception):
-    """An answer that says nothing: not JSON, or without a choice."""
+async def ask_all(
+    requests: Iterable[Request],
+    *,
+    server: Server,
+    parameters: Parameters,
+    limits: Limits,
+    history: Lines,
+    save: Callable[[dict], None],
+) -> None:
+    """Ask every request; `save` gets each response, as the record keeps it, before anything else is sent.
 
-
-class Failed(Exception):
-    """A request that kept failing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Requests under way at a time, attempts each, and what a run may send and use; None is no limit."""
-
-    concurrency: int
-    attempts: int
-    requests: int | None = None
-    tokens: int | None = None
-
-
-class Budget:
-    """What a run has sent, used and may still use, with what is under way reckoned at its longest."""
-
-    def __init__(self, limits: Limits):
-        self._limits = limits
-        self.sent, self.used, self._reserved = 0, 0, 0
-        self.exhausted = False
-
-    def reserve(self, tokens: int) -> bool:
-        """Whether one more request of at most `tokens` fits; if so it is reckoned in."""
-        limits = self._limits
-        if (limits.requests is not None and self.sent + 1 > limits.requests) or (
-            limits.tokens is not None and self.used + self._reserved + tokens > limits.tokens
-        ):
-            self.exhausted = True
-            return False
-        self.sent += 1
-        self._reserved += tokens
-        return True
-
-    def settle(self, tokens: int, *, used: int) -> None:
-        """A request of at most `tokens` has ended and used so many."""
-        self._reserved -= tokens
-        self.used += used
-
-
-class Server:
-    """A server, the key that it is asked with and how patiently; no message that leaves here holds the key."""
-
-    def __init__(self, base_url: str, key: str, *, timeout: float, attempts: int, sleep: Sleep = asyncio.sleep):
-        self.base_url, self._key, self._attempts, self.sleep = base_url, key, attempts, sleep
-        self.api = openai.AsyncOpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=0)
-
-    async def __aenter__(self) -> "Server":
-        return self
-
-    async def __aexit__(self, *_) -> None:
-        await self.api.close()
-
-    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of `call`, tried again after faults that pass; Failed after the last attempt.
-
-        InputError at once where trying again cannot help: a wrong key, an unknown model, an exhausted account.
-        """
-        for attempt in range(self._attempts):
-            try:
-                return await call()
-            except (json.JSONDecodeError, UnicodeDecodeError, Unusable, *PASSING) as error:
-                last = error
-                if getattr(error, "code", None) == "insufficient_quota":
-                    raise self.problem(error) from error
-            except openai.APIError as error:
-                raise self.problem(error) from error
-            if attempt + 1 < self._attempts:
-                await self.sleep(pause_after(last, attempt=attempt, now=datetime.now(UTC)))
-        raise Failed(self.redacted(_one_line(last))) from None
-
-    def problem(self, error: openai.APIError) -> InputError:
-        """`error` as one line that names the server and what to change."""
-        hints = {
-            401: "the key is not accepted (generate.key_variable names its environment variable)",
-            403: "the key may not do this",
-            404: "no such model, or it is gone (params.yaml: generate.model)",
-        }
-        hint = hints.get(getattr(error, "status_code", None), "the request is refused")
-        return InputError(self.redacted(f"{self.base_url}: {hint}: {_one_line(error)}"))
-
-    def redacted(self, text: str) -> str:
-        """`text` without the key."""
-        return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_SECRET else text
-
-
-async def ask_all(requests: Iterable[Request], *, server: Server, limits: Limits, save: Callable[[dict], None]) -> None:
-    """Ask every request; `save` gets each answer, as the record keeps it, before the next request is sent.
-
-    InputError when some kept failing, when the server refuses, or when the budget is used up: answers that came before
-    are saved, and so are those that were under way.
+    `history` are the attempts that the record holds. InputError when some requests kept failing, when the server
+    refuses, or when the budget is used up: what came before is saved, and so is what was under way.
     """
-    waiting, budget = iter(requests), Budget(limits)
-    failed: list[Failed] = []
-    refused: list[InputError] = []
+    waiting, run = iter(requests), _Run(server, parameters, limits, save)
 
     async def work() -> None:
         for request in waiting:
-            try:
-                answer = await server.patiently(lambda request=request: _ask(request, server, budget))
-            except Failed as problem:
-                failed.append(problem)
-                continue
-            except InputError as problem:
-                refused.append(problem)
-            else:
-                if answer is not None:
-                    save(answer)
-            if refused or budget.exhausted:
+            await run.ask(request, list(history.get(request.key, ())))
+            if run.is_over:
                 return
 
     async with asyncio.TaskGroup() as group:
         for _ in range(limits.concurrency):
             group.create_task(work())
-    if refused:
-        raise refused[0]
-    if budget.exhausted:
-        raise InputError(
-            f"params.yaml: generate.budget: used up after {budget.sent} requests and {budget.used} tokens; "
-            "all answers are saved, the next run asks for the rest"
-        )
-    if failed:
-        raise InputError(
-            f"{server.base_url}: {len(failed)} requests failed {limits.attempts} times, lastly: {failed[-1]}; "
-            "all answers are saved, the next run asks for the rest"
-        )
+    run.raise_problem()
 
 
-def answer_of(request: Request, completion: dict, *, server: Server) -> dict:
-    """The line of the record for one completion; Unusable when it has no choice."""
-    if not isinstance(completion, dict) or not completion.get("choices"):
-        raise Unusable("an answer without choices")
-    choice, usage = completion["choices"][0], completion.get("usage") or {}
-    message = choice.get("message") or {}
-    refusal = message.get("refusal")
-    text = refusal or message.get("content") or ""
-    if not isinstance(text, str):
-        raise Unusable("an answer that is no text")
-    return recorded(
-        request,
-        answer=server.redacted(text),
-        finish_reason="refusal" if refusal else choice.get("finish_reason") or "stop",
-        model=completion.get("model") or request.body["model"],
-        tokens=(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0),
-    )
+class _Run:
+    """One run over many requests: what it has spent, and what ended it."""
 
+    def __init__(self, server: Server, parameters: Parameters, limits: Limits, save: Callable[[dict], None]):
+        self._server, self._parameters, self._limits, self._save = server, parameters, limits, save
+        self._budget = Budget(limits)
+        self._failed: list[RequestFailed] = []
+        self._failures_in_a_row = 0
+        self._refused: InputError | None = None
 
-def recorded(request: Request, *, answer: str, finish_reason: str, model: str, tokens: tuple[int, int]) -> dict:
-    """One line of the record: what was asked, what came back, and what it took in tokens (sent, received)."""
-    return {
-        "key": request.key,
-        "class": request.subject.class_name,
-        "part": request.subject.part,
-        "command": request.family,
-        "sample": request.sample,
-        "request": request.recorded,
-        "model": model,
-        "answer": answer,
-        "finish_reason": finish_reason,
-        "prompt_tokens": tokens[0],
-        "completion_tokens": tokens[1],
-    }
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return bool(self._refused) or self._budget.exhausted or self._failures_in_a_row >= MOST_FAILURES
+
+    async def ask(self, request: Request, lines: list[dict]) -> None:
+        """Ask `request`, which has the attempts `lines`, until it is answered or has been asked often enough."""
+        for _ in range(1 + self._limits.reasks):
+            token_limit = next_token_limit(request, lines, longest_answer=self._limits.longest_answer)
+            if token_limit is None or self.is_over:
+                return
+            try:
+                line = await self._attempt(request, token_limit, attempt=len(lines) + 1)
+                if line is None:
+                    return
+                self._save(line)
+            except RequestFailed as problem:
+                self._failed.append(problem)
+                self._failures_in_a_row += 1
+                return
+            except InputError as problem:
+                self._refused = self._refused or problem
+                return
+            self._failures_in_a_row = 0
+            if is_complete(line):
+                return
+            lines.append(line)
+            if is_all_reasoning(line):
+                higher = next_token_limit(request, lines, longest_answer=self._limits.longest_answer)
+                self._parameters.raise_lowest(higher or 0)
+
+    def raise_problem(self) -> None:
+        """InputError that says what ended the run early, or what is missing at its end."""
+        if self._refused:
+            raise self._refused
+        if self._budget.exhausted:
+            raise InputError(
+                f"params.yaml: generate.budget: used up after {self._budget.sent} requests and {self._budget.used} "
+                "tokens; all answers are saved, the next run asks for the rest"
+            )
+        if self._failed:
+            raise InputError(
+                f"{self._server.base_url}: {len(self._failed)} requests failed after all retries, lastly: "
+                f"{self._failed[-1]}; all answers are saved, the next run asks for the rest"
+            )
+
+    async def _attempt(self, request: Request, token_limit: int, *, attempt: int) -> dict | None:
+        """The record's line of one response; None when it no longer fits into the budget."""
+        while True:
+            body = self._parameters.body(request, token_limit)
+            limit = next(body[name] for name in TOKEN_LIMITS if name in body)
+            most, used = most_tokens(request, token_limit=limit), 0
+            if not self._budget.reserve(most):
+                return None
+            try:
+                line = await self._server.with_retries(lambda: self._response(request, body, attempt))  # noqa: B023
+                used = line["prompt_tokens"] + line["completion_tokens"]
+                if "tokens" not in line:
+                    self._parameters.check_limit(body, line["completion_tokens"])
+                return line
+            except openai.APITimeoutError as error:
+                if body.get("stream"):
+                    raise RequestFailed("no answer within generate.timeout seconds") from error
+                self._parameters.stream()
+            except openai.APIStatusError as error:
+                refusal = Refusal.from_error(error)
+                if refusal.is_filter:
+                    return filtered_line(request, sent=body, attempt=attempt)
+                changed = self._parameters.body(request, token_limit) != body  # by a request beside this one
+                if not changed and not self._parameters.learn(refusal, body):
+                    raise self._server.problem(refusal) from error
+            finally:
+                self._budget.settle(most, used=used)
+
+    async def _response(self, request: Request, body: dict, attempt: int) -> dict:
+        model, messages = body["model"], body["messages"]
+        more = {key: value for key, value in body.items() if key not in ("model", "messages", "stream")}
+        chat = self._server.api.chat.completions
+        if body.get("stream"):
+            response = await _streamed(chat, model, messages, more)
+        else:
+            response = _plain(await chat.create(model=model, messages=messages, extra_body=more))
+        line = parse_response(response, request, sent=body, attempt=attempt)
+        return line | {"answer": self._server.redacted(line["answer"])}
 
 
 async def check_model(server: Server, model: str, *, today: date, warn_days: int) -> str | None:
@@ -198,21 +158,21 @@ async def check_model(server: Server, model: str, *, today: date, warn_days: int
 
     A server without such a list, or without end dates, is taken as it is.
     """
-
-    async def listed() -> list[dict]:
-        try:
-            return [one.to_dict() async for one in server.api.models.list()]
-        except openai.NotFoundError:  # it has no such list
-            return []
-
     try:
-        models = await server.patiently(listed)
-    except Failed as problem:
-        raise InputError(f"{server.base_url}: models cannot be listed: {problem}") from problem
-    ends = next((one.get("shutdown_date") for one in models if one.get("id") == model), None)
-    if not ends:
+        listing = await server.api.with_options(max_retries=0).get("/models", cast_to=object)
+    except openai.APIConnectionError as error:
+        problem = server.connection_problem(error)
+        if isinstance(problem, InputError):
+            raise problem from error
         return None
+    except (openai.OpenAIError, ValueError):
+        return None
+    models = listing.get("data") if isinstance(listing, dict) else listing
+    entries = [entry for entry in models if isinstance(entry, dict)] if isinstance(models, list) else []
+    ends = next((entry.get("shutdown_date") for entry in entries if entry.get("id") == model), None)
     last_day = _day(ends)
+    if last_day is None:
+        return None
     if last_day <= today:
         raise InputError(f"params.yaml: generate.model '{model}': ended on {last_day}, says {server.base_url}")
     if (last_day - today).days <= warn_days:
@@ -220,46 +180,32 @@ async def check_model(server: Server, model: str, *, today: date, warn_days: int
     return None
 
 
-def pause_after(error: Exception, *, attempt: int, now: datetime) -> float:
-    """Seconds to wait: what the server's Retry-After says, in seconds or as a date, else doubled every time."""
-    response = getattr(error, "response", None)
-    asked = response.headers.get("retry-after") if response is not None else None
-    if asked:
-        try:
-            return max(0.0, float(asked))
-        except ValueError:
-            pass
-        try:
-            return max(0.0, (parsedate_to_datetime(asked) - now).total_seconds())
-        except (ValueError, TypeError):
-            pass
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
-
-
-async def _ask(request: Request, server: Server, budget: Budget) -> dict | None:
-    """One attempt at `request`; None when it no longer fits into the budget."""
-    most, used = longest(request), 0
-    if not budget.reserve(most):
-        return None
+async def _streamed(chat, model: str, messages: list[dict], more: dict) -> dict:
+    """The whole of a response that comes piece by piece."""
     try:
-        completion = await server.api.chat.completions.create(**request.body)
-        answer = answer_of(request, _plain(completion), server=server)
-        used = answer["prompt_tokens"] + answer["completion_tokens"]
-        return answer
-    finally:
-        budget.settle(most, used=used)
+        async with chat.stream(model=model, messages=messages, extra_body=more) as stream:
+            await stream.until_done()
+            completion = _plain(stream.current_completion_snapshot)
+    except openai.OpenAIError:
+        raise
+    except Exception as error:  # whatever the transport or the library's parser raises in the middle of a stream
+        raise NoAnswer(f"the answer broke off ({one_line(error)[:100]})") from error
+    choices = completion.get("choices") or [{}]
+    if not choices[0].get("finish_reason"):
+        raise NoAnswer("the answer broke off")
+    return completion
 
 
-def _plain(completion) -> dict | None:
-    """The completion as the server sent it; None when it was no JSON object."""
-    return completion.to_dict(warnings=False) if isinstance(completion, openai.BaseModel) else None
+def _plain(completion: object) -> object:
+    """A response as the server sent it: a dictionary where it was a JSON object."""
+    return completion.to_dict(warnings=False) if isinstance(completion, openai.BaseModel) else completion
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
-
-
-def _day(value: int | float | str) -> date:
-    if isinstance(value, str):
-        return date.fromisoformat(value[:10])
-    return datetime.fromtimestamp(value, UTC).date()
+def _day(value: object) -> date | None:
+    """A day given as text or in seconds since 1970; None where it is neither."""
+    try:
+        if isinstance(value, str):
+            return date.fromisoformat(value[:10])
+        return datetime.fromtimestamp(value, UTC).date()
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None

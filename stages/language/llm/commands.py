@@ -4,19 +4,19 @@ import re
 from dataclasses import field
 from typing import Annotated
 
-import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from stages.core.errors import InputError, first_problem
+from stages.core.errors import InputError
+from stages.core.yaml import load_yaml
 
-checked = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+strict = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 
 PLACES = {"class": {"class", "view", "count"}, "part": {"class", "part", "view", "count"}}
 
 
-@checked
-class Many:
+@strict
+class MultiSentence:
     """Commands that ask for `sentences` sentences in one answer, each asked `answers` times."""
 
     sentences: Annotated[int, Field(ge=1)]
@@ -25,15 +25,15 @@ class Many:
     commands: dict[str, tuple[str, ...]]
 
 
-@checked
-class One:
+@strict
+class SingleSentence:
     """The command that asks for a single sentence."""
 
     max_tokens: Annotated[int, Field(ge=1)]
     commands: dict[str, str]
 
 
-@checked
+@strict
 class Family:
     """A command family; commands are for a `class` or a `part`, and answer i of a command is about view i.
 
@@ -42,27 +42,22 @@ class Family:
 
     temperature: Annotated[float, Field(ge=0)]
     views: tuple[str, ...] = field(default_factory=tuple)
-    many: Many | None = None
-    one: One
+    many: MultiSentence | None = None
+    one: SingleSentence
 
 
 def parse_family(text: str, *, source: str) -> Family:
     """The family in `text`; InputError names `source` and the key, or the command with a wrong place."""
-    try:
-        family = TypeAdapter(Family).validate_python(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from error
+    family = load_yaml(text, Family, source=source)
     for kind, commands in (family.many.commands if family.many else {}).items():
         for command in commands:
-            _check(command, kind, family, source=source, needs={kind, "count"})
+            _check_places(command, kind, family, source=source, needs={kind, "count"})
     for kind, command in family.one.commands.items():
-        _check(command, kind, family, source=source, needs={kind})
+        _check_places(command, kind, family, source=source, needs={kind})
     return family
 
 
-def _check(command: str, kind: str, family: Family, *, source: str, needs: set[str]) -> None:
+def _check_places(command: str, kind: str, family: Family, *, source: str, needs: set[str]) -> None:
     if kind not in PLACES:
         raise InputError(f"{source}: commands for '{kind}': expected class or part")
     found = set(re.findall(r"{(\w*)}", command))

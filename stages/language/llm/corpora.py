@@ -9,13 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
-import requests
-
-from stages.config.generate import Corpus, CorpusFile
+from stages.config.generate import Corpora, Corpus, CorpusFile
 from stages.core.errors import InputError
-from stages.language.llm.requests import Subject
+from stages.language.llm.subjects import Subject
 
 SECONDS = 60
 CORPUS, SEARCHED = "v2_corpus", "v2_searched_"  # names of the prompt sets; a backbone's id follows the second
@@ -35,7 +34,7 @@ def is_imported(prompt_set: str) -> bool:
 
 def import_set(
     prompt_set: str,
-    facts: Corpus,
+    corpus: Corpus,
     *,
     fetch: Callable[[CorpusFile], bytes],
     classes: tuple[str, ...],
@@ -44,14 +43,16 @@ def import_set(
     """The sentences of `prompt_set` for `classes`; the corpus has no view weights. `fetch` gives a file's content."""
     names = {"classes": classes, "part_names": part_names}
     if prompt_set == CORPUS:
-        file = facts.sentences
-        return Searched(corpus(fetch(file), source=file.path, **names), {})
-    file, backbone = facts.searched, prompt_set.removeprefix(SEARCHED)
-    return searched(fetch(file), name=facts.name, backbone=backbone, source=file.path, **names)
+        file = corpus.sentences
+        return Searched(parse_corpus(fetch(file), source=file.path, **names), {})
+    file, backbone = corpus.searched, prompt_set.removeprefix(SEARCHED)
+    return parse_searched(fetch(file), name=corpus.name, backbone=backbone, source=file.path, **names)
 
 
 def download(url: str) -> bytes:
     """The file at `url`; InputError when it cannot be had."""
+    import requests  # here, since hardly any run downloads and it takes a sixth of a second to import
+
     try:
         response = requests.get(url, timeout=SECONDS)
         response.raise_for_status()
@@ -62,10 +63,21 @@ def download(url: str) -> bytes:
 
 def check_blob(content: bytes, blob: str, *, source: str) -> bytes:
     """`content`, when its git blob id is `blob`; else InputError."""
-    found = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    if found != blob:
-        raise InputError(f"{source}: git blob id {found}, expected {blob}")
+    actual = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    if actual != blob:
+        raise InputError(f"{source}: git blob id {actual}, expected {blob}")
     return content
+
+
+def fetch(file: CorpusFile, published: Corpora) -> bytes:
+    """A file of PointCLIP V2's repository, from its local copy or the network, when it is the expected one."""
+    if published.folder is None:
+        source = published.url.replace("{path}", file.path)
+        return check_blob(download(source), file.blob, source=source)
+    path = Path(published.folder) / file.path
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; params.yaml: generate.corpora.folder names its folder")
+    return check_blob(path.read_bytes(), file.blob, source=str(path))
 
 
 def read_literals(content: bytes, *, source: str) -> dict[str, object]:
@@ -93,7 +105,7 @@ def read_literals(content: bytes, *, source: str) -> dict[str, object]:
     return values
 
 
-def corpus(
+def parse_corpus(
     content: bytes,
     *,
     classes: tuple[str, ...],
@@ -104,11 +116,11 @@ def corpus(
 
     Their names may be written apart, together or with underscores. InputError names a class that is not there.
     """
-    found = _matched(read_literals(content, source=source), classes, part_names, source=source)
-    return {subject: list(texts) for subject, texts in found.items()}
+    matched = _matched(read_literals(content, source=source), classes, part_names, source=source)
+    return {subject: list(texts) for subject, texts in matched.items()}
 
 
-def searched(
+def parse_searched(
     content: bytes,
     *,
     name: str,
@@ -129,7 +141,7 @@ def searched(
         weights = _matched(values["best_vweight"], classes, None, source=source)
         return Searched(
             {subject: [text] for subject, text in texts.items()},
-            {subject.class_name: found for subject, found in weights.items()},
+            {subject.class_name: values for subject, values in weights.items()},
         )
     values = values.get("best_prompt_weight", values)
     keys = tuple(f"{name}_{backbone}_test_{kind}" for kind in ("prompts", "weights"))
@@ -157,17 +169,17 @@ def _matched(
     source: str,
 ) -> dict[Subject, object]:
     """`values` under our names: by class, and where a class has a dictionary by its parts in their order."""
-    by_name = {_squeezed(name): found for name, found in values.items()}
+    by_name = {_squeezed(name): value for name, value in values.items()}
     matched = {}
     for c, name in enumerate(classes):
-        found = by_name.get(_squeezed(name))
-        if found is None:
+        value = by_name.get(_squeezed(name))
+        if value is None:
             raise InputError(f"{source}: no sentences for class '{name}'; it has {', '.join(values)}")
-        if isinstance(found, dict):
-            parts = part_names[c] if part_names else tuple(found)
-            matched |= {Subject(name, part): one for part, one in zip(parts, found.values(), strict=False)}
+        if isinstance(value, dict):
+            parts = part_names[c] if part_names else tuple(value)
+            matched |= {Subject(name, part): texts for part, texts in zip(parts, value.values(), strict=False)}
         else:
-            matched[Subject(name)] = found
+            matched[Subject(name)] = value
     return matched
 
 

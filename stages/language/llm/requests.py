@@ -1,6 +1,6 @@
 """Requests to the language model: the commands of a prompt set, filled in for one class or one part of it.
 
-A request is known by what was asked: its key is a hash of the whole message body, pictures included, and of which
+A request is known by what is asked: its key is a hash of the whole message body, pictures included, and of which
 answer to it is meant. Whatever changes the question changes the key, and nothing else does.
 """
 
@@ -8,55 +8,19 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from stages.config.generate import Generate
 from stages.core.errors import InputError
 from stages.language.llm.commands import Family
+from stages.language.llm.sets import CLASS_PLACE, PromptSet
+from stages.language.llm.subjects import Subject
 from stages.language.prompts.templates import display_name
 
 PNG_URL = "data:image/png;base64,"
 CAPTIONED = "This picture is a depth map of a {class}."
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptSet:
-    """What a named prompt set asks: which families, many sentences or one, with example pictures or without.
-
-    A sentence must name the class (`names_class`) and open with `begins`, where that is given.
-    """
-
-    families: tuple[str, ...]
-    many: bool = False
-    pictures: bool = False
-    names_class: bool = True
-    begins: str | None = None
-
-
-FOUR = ("caption", "question", "paraphrase", "words")
-
-# The report's experiments. A set is added by one more entry; a family by one more file in prompts/commands.
-SETS: dict[str, PromptSet] = {
-    "llm_1200": PromptSet(families=FOUR, many=True),
-    "llm_four": PromptSet(families=FOUR),
-    "llm_four_images": PromptSet(families=FOUR, pictures=True),
-    "llm_one_v1_images": PromptSet(families=("description",), pictures=True, names_class=False),
-    "llm_one_v2_images": PromptSet(families=("completion",), pictures=True, begins="A depth map of {class} would show"),
-}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is asked about: a class, or one part of it (`part` is empty for the whole)."""
-
-    class_name: str
-    part: str = ""
-
-    @property
-    def kind(self) -> Literal["class", "part"]:
-        """Which commands are for it."""
-        return "part" if self.part else "class"
 
 
 @dataclass(frozen=True)
@@ -68,12 +32,37 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dialect:
-    """How the server wants to be asked: the model, what it calls the token limit, whether it takes a temperature."""
+class PromptLibrary:
+    """All that a question is made of: the prompt sets and command families by name, and the example pictures."""
+
+    sets: dict[str, PromptSet]
+    families: dict[str, Family]
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestFormat:
+    """How the server takes a request: the model, its name for the token limit, whether it takes a temperature.
+
+    `reasoning_effort` and `extra_body` (more fields of the body) are part of what is asked only where they are set.
+    """
 
     model: str
     token_limit: str
     temperature: bool
+    reasoning_effort: str | None = None
+    extra_body: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_params(cls, config: Generate) -> "RequestFormat":
+        """What section `generate` of params.yaml says."""
+        return cls(
+            model=config.model,
+            token_limit=config.token_limit,
+            temperature=config.temperature,
+            reasoning_effort=config.reasoning_effort,
+            extra_body=config.extra_body or {},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,35 +91,29 @@ class Request:
 
 
 def requests_for(
-    prompt_set: str, subject: Subject, *, families: dict[str, Family], examples: tuple[Example, ...], dialect: Dialect
+    set_name: str, subject: Subject, *, library: PromptLibrary, request_format: RequestFormat
 ) -> Iterator[Request]:
-    """All requests of `prompt_set` about `subject`; InputError where a set, a family or its commands are missing."""
-    if prompt_set not in SETS:
-        raise InputError(f"params.yaml: generate.sets: '{prompt_set}': expected one of {', '.join(SETS)}")
-    wanted = SETS[prompt_set]
-    if wanted.pictures and not examples:
-        raise InputError(f"params.yaml: generate.examples: none, but set {prompt_set} sends pictures")
-    for name in wanted.families:
-        if name not in families:
-            raise InputError(f"prompts/commands/{name}.yaml: no such file, but set {prompt_set} needs it")
-        family = families[name]
-        for command, sample, sentences, max_tokens in _asked(family, subject.kind, many=wanted.many):
+    """All requests of a prompt set about `subject`; InputError where the set, a family or its pictures are missing."""
+    if set_name not in library.sets:
+        raise InputError(f"params.yaml: generate.sets: '{set_name}': expected one of {', '.join(library.sets)}")
+    prompt_set = library.sets[set_name]
+    if prompt_set.pictures and not library.examples:
+        raise InputError(f"params.yaml: generate.examples: none, but set {set_name} sends pictures")
+    examples = library.examples if prompt_set.pictures else ()
+    for name in prompt_set.families:
+        if name not in library.families:
+            raise InputError(f"prompts/commands/{name}.yaml: no such file, but set {set_name} needs it")
+        family = library.families[name]
+        for command, sample, sentences, max_tokens in _commands(family, subject.kind, many=prompt_set.many):
             view = family.views[sample % len(family.views)] if family.views else ""
-            text = _filled(command, subject, count=sentences, view=view)
-            body = {
-                "model": dialect.model,
-                "messages": [{"role": "user", "content": _content(text, examples if wanted.pictures else ())}],
-                "n": 1,
-                dialect.token_limit: max_tokens,
-            }
-            if dialect.temperature:
-                body["temperature"] = family.temperature
+            content = _content(_filled(command, subject, count=sentences, view=view), examples)
+            body = _body(content, family, max_tokens=max_tokens, request_format=request_format)
             yield Request(
                 subject=subject, family=name, sample=sample, sentences=sentences, max_tokens=max_tokens, body=body
             )
 
 
-def _asked(family: Family, kind: str, *, many: bool) -> Iterator[tuple[str, int, int, int]]:
+def _commands(family: Family, kind: Literal["class", "part"], *, many: bool) -> Iterator[tuple[str, int, int, int]]:
     """Command, which answer to it, sentences in one answer, token limit."""
     if not many:
         if kind in family.one.commands:
@@ -139,6 +122,20 @@ def _asked(family: Family, kind: str, *, many: bool) -> Iterator[tuple[str, int,
     for command in family.many.commands.get(kind, ()) if family.many else ():
         for sample in range(family.many.answers):
             yield command, sample, family.many.sentences, family.many.max_tokens
+
+
+def _body(content: str | list[dict], family: Family, *, max_tokens: int, request_format: RequestFormat) -> dict:
+    body = {
+        "model": request_format.model,
+        "messages": [{"role": "user", "content": content}],
+        "n": 1,
+        request_format.token_limit: max_tokens,
+    }
+    if request_format.temperature:
+        body["temperature"] = family.temperature
+    if request_format.reasoning_effort is not None:
+        body["reasoning_effort"] = request_format.reasoning_effort
+    return body | request_format.extra_body
 
 
 def _filled(command: str, subject: Subject, *, count: int, view: str) -> str:
@@ -154,7 +151,8 @@ def _filled(command: str, subject: Subject, *, count: int, view: str) -> str:
 
 def _with_article(text: str, class_name: str) -> str:
     """`text` with "an {class}" for "a {class}" where the name opens with a vowel."""
-    return text.replace("a {class}", "an {class}") if class_name[0].lower() in "aeiou" else text
+    vowel = class_name[0].lower() in "aeiou"
+    return text.replace(f"a {CLASS_PLACE}", f"an {CLASS_PLACE}") if vowel else text
 
 
 def _content(text: str, examples: tuple[Example, ...]) -> str | list[dict]:
@@ -163,7 +161,7 @@ def _content(text: str, examples: tuple[Example, ...]) -> str | list[dict]:
     content = []
     for example in examples:
         url = PNG_URL + base64.b64encode(example.png).decode()
-        caption = _with_article(CAPTIONED, example.class_name).replace("{class}", display_name(example.class_name))
+        caption = _with_article(CAPTIONED, example.class_name).replace(CLASS_PLACE, display_name(example.class_name))
         content += [{"type": "text", "text": caption}, {"type": "image_url", "image_url": {"url": url}}]
     return [*content, {"type": "text", "text": text}]
 

@@ -3,23 +3,20 @@
 from collections.abc import Sequence
 
 from stages.core.errors import InputError
-from stages.language.prompts.templates import display_name
+from stages.language.prompts.templates import display_name, numbered_templates
 
 PLACES = ("{part}", "{category}")
 
 
 def parse_part_templates(text: str, *, source: str) -> tuple[str, ...]:
     """The templates in `text`; InputError that names `source` and the line without `{part}`, or with other braces."""
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
-    templates = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    templates = numbered_templates(text, source=source)
     for number, line in templates:
         rest = line
         for place in PLACES:
             rest = rest.replace(place, "")
         if PLACES[0] not in line or set("{}") & set(rest):
             raise InputError(f"{source}: line {number}: expected {{part}}, and {{category}} or not, got '{line}'")
-    if not templates:
-        raise InputError(f"{source}: no template, expected one a line")
     return tuple(line for _, line in templates)
 
 

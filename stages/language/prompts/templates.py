@@ -7,14 +7,20 @@ from stages.core.errors import InputError
 
 def parse_templates(text: str, *, source: str) -> tuple[str, ...]:
     """The templates in `text`; InputError that names `source` and the line where there is not exactly one `{}`."""
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
-    templates = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    templates = numbered_templates(text, source=source)
     for number, line in templates:
         if line.count("{}") != 1 or "{" in line.replace("{}", ""):
             raise InputError(f"{source}: line {number}: expected exactly one {{}}, got '{line}'")
+    return tuple(line for _, line in templates)
+
+
+def numbered_templates(text: str, *, source: str) -> list[tuple[int, str]]:
+    """(line number, template) of every line that is neither empty nor a comment; InputError where there is none."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    templates = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not templates:
         raise InputError(f"{source}: no template, expected one a line")
-    return tuple(line for _, line in templates)
+    return templates
 
 
 def display_name(class_name: str) -> str:

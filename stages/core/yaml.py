@@ -1,0 +1,46 @@
+"""YAML documents, read strictly: no key twice, no unknown key, no value of another type."""
+
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from stages.core.errors import InputError, first_problem, one_line
+
+T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which by itself takes the last of two equal keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if repeated := next((key for key in keys if keys.count(key) > 1), None):
+            raise yaml.YAMLError(f"key '{repeated}' is there twice (line {node.start_mark.line + 1} and below)")
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str, *, source: str) -> Any:
+    """The document in `text`; InputError names `source` where it is not YAML or has a key twice."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: not valid YAML: {one_line(error)}") from error
+
+
+def validated(document: Any, kind: type[T], *, source: str) -> T:
+    """`document` as a `kind`, any type that pydantic knows; InputError names `source` and the first wrong key.
+
+    `1e-3` without a dot is text in YAML and a float to DVC, so it is refused like any other text in a number's place.
+    """
+    try:
+        # through JSON, because pydantic's strict mode then takes a list for a tuple and still no text for a number
+        return TypeAdapter(kind).validate_json(to_json(document))
+    except ValidationError as error:
+        raise InputError(f"{source}: {first_problem(error)}") from error
+
+
+def load_yaml(text: str, kind: type[T], *, source: str) -> T:
+    """The YAML document in `text` as a `kind`, checked as `parse_yaml` and `validated` say."""
+    return validated(parse_yaml(text, source=source), kind, source=source)
