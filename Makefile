@@ -6,6 +6,8 @@ INSTALLED := .venv/installed
 COMPILED := $(addprefix tests/,test_bounds.py test_projection.py test_detection_boxes.py test_detection_detr3d.py \
 	test_search.py parity)
 
+SHARE := tests/test_faults.py -k "weights or generate or render or search or evaluate"
+
 ifneq ($(shell command -v uv 2>/dev/null),)
 VENV := uv venv --quiet --seed $(if $(PYTHON),--python $(PYTHON))
 INSTALL := uv pip install --quiet --python .venv/bin/python $(if $(TORCH),--torch-backend $(TORCH))
@@ -17,7 +19,7 @@ $(error TORCH=$(TORCH): only uv knows where these wheels are; install uv, or set
 endif
 endif
 
-.PHONY: install repro test test-all bounds lint sweeps fewshot benchmarks paper
+.PHONY: install repro test test-all test-share bounds lint sweeps fewshot benchmarks paper
 
 install: $(INSTALLED)
 
@@ -30,6 +32,10 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	pytest -n 2 --dist worksteal
+
+# A fixed share of the slow tests, for CI: stages killed at random, one real experiment, long random rounds.
+test-share: $(INSTALLED)
+	pytest -n 2 --dist worksteal -m slow $(SHARE)
 
 # The compiled loops once more with every index checked. Numba's cache does not tell checked code from unchecked:
 # it has a folder of its own.

@@ -54,7 +54,7 @@ class Checkout:
         ordered = []
         while waiting:
             unmade = [out for stage in waiting for out in stage.outs]
-            ready = next(stage for stage in waiting if not any(_overlap(d, out) for d in stage.deps for out in unmade))
+            ready = next(stage for stage in waiting if not any(overlap(d, out) for d in stage.deps for out in unmade))
             waiting.remove(ready)
             ordered.append(ready)
         return ordered
@@ -130,8 +130,8 @@ def contents(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
     return {str(file.relative_to(root)): file.read_bytes() for file in seen}
 
 
-def new_checkout(root: Path, *, tiny: bool = True) -> Checkout:
-    """The repository's files in an empty folder, committed to git; if `tiny`, with settings that make stages small."""
+def new_checkout(root: Path) -> Checkout:
+    """The repository's files in an empty folder, with settings that make every stage small, committed to git."""
     for name in TOP:
         source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -140,8 +140,7 @@ def new_checkout(root: Path, *, tiny: bool = True) -> Checkout:
         else:
             shutil.copy(source, target)
     checkout = Checkout(root)
-    if tiny:
-        checkout.set_params(yaml.safe_load(TINY.read_text()))
+    checkout.set_params(yaml.safe_load(TINY.read_text()))
     checkout.run("git", "init", "-q")
     checkout.run("git", "config", "user.name", "tests")
     checkout.run("git", "config", "user.email", "tests@example.org")
@@ -164,7 +163,7 @@ def _stage(stage) -> Stage:
     return Stage(stage.name, module, tuple(arguments), deps, outs)
 
 
-def _overlap(first: str, second: str) -> bool:
+def overlap(first: str, second: str) -> bool:
     """Whether one of two paths lies at or below the other."""
     a, b = Path(first), Path(second)
     return a == b or a in b.parents or b in a.parents
