@@ -147,6 +147,7 @@ def slices():
     return folder
 
 
+@pytest.mark.slow
 def test_the_published_selection_ends_with_a_verdict_per_cell(slices, tmp_path):
     """All of it on a slice of ModelNet40 (which lacks a class), with the bundled weights in CLIP's place."""
     checkout = new_checkout(tmp_path)
@@ -164,14 +165,20 @@ def test_the_published_selection_ends_with_a_verdict_per_cell(slices, tmp_path):
     params["search"]["candidates"] = ["simple"]
     params["sweep"]["kernels"]["values"] = ["gaussian"]
     params["reproduce"]["sweeps"] = ["kernels"]
-    one = {"datasets": ["modelnet40"], "classification": ["modelnet40"], "segmentation": [], "detection": []}
+    one = {
+        "datasets": ["modelnet40"],
+        "classification": ["modelnet40"],
+        "fewshot": [],
+        "segmentation": [],
+        "detection": [],
+    }
     params["reproduce"]["overrides"] = {
         f"select.{key}": names for key, names in (one | {"backbones": ["vit_b16"]}).items()
     }
     params["reproduce"]["overrides"]["sweep.text_inputs.values"] = [["simple"]]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     commit(checkout, "a slice")
-    done = checkout.stage("stages.commands.reproduce", "--yes")
+    done = checkout.python("stages.commands.reproduce", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     with open(tmp_path / "reports/tables/verdicts.csv", newline="") as file:
         verdicts = {(row["table"], row["cell"]): row["verdict"] for row in csv.DictReader(file)}
