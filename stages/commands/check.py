@@ -1,7 +1,7 @@
 """Every mistake in params.yaml at once, before anything runs: `python -m stages.commands.check`.
 
-A line each: unknown keys, wrong types and values out of bounds, then names that nothing has (of registries, prompt sets,
-templates), files that are not there, and values of sweeps and of the published selection that would not do either.
+One line each: unknown keys, wrong types and values out of bounds; then names that no registry, prompt set or template
+file has, files that are not there, and the same for the values of sweeps and of the published selection.
 """
 
 import argparse
