@@ -12,8 +12,9 @@ from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.projection.clouds import orient
 from stages.projection.kernels import KERNELS, kernel_weights
-from stages.projection.presets import PRESETS, resolve
+from stages.projection.presets import PRESETS
 from stages.projection.rendering import render
+from stages.projection.settings import resolve
 
 V2 = PRESETS["v2_classification"]
 PROJECTIONS = {
@@ -21,12 +22,12 @@ PROJECTIONS = {
     "contour": dataclasses.replace(V2, method="contour"),
     **{f"V2 {name}": dataclasses.replace(V2, kernel=name) for name in KERNELS},
 }
-WINDOW, SIGMA = 9, 2.0  # voxels, of the kernels that are shown
-FARTHEST = 4.0  # sigmas, to where the kernels are shown
+WINDOW, SIGMA = 9, 2.0  # of the kernels in the pictures, in voxels
+FARTHEST = 4.0  # end of the kernels' profiles, in sigmas
 
 
 def main(*, params: Params | None = None, root: Path = Path()) -> None:
-    """Render some objects of every dataset in all views and under every projection; write data/examples.h5."""
+    """Render some objects of every dataset in all views and by every projection; write data/examples.h5."""
     params, paths = params or load_params(root), Paths(root)
     projection = resolve(params.render)
     sheets, clouds_of = {}, {}
@@ -35,12 +36,12 @@ def main(*, params: Params | None = None, root: Path = Path()) -> None:
         sheets[dataset] = Sheet(render(clouds_of[dataset], projection), classes)
     few = next(iter(clouds_of.values()), [])[: params.report.projection_objects]
     projections = {title: render(few, method)[:, 0] for title, method in PROJECTIONS.items()} if few else {}
-    kernels = {name: _kernel(name) for name in KERNELS if name != "none"}
+    kernels = {name: _kernel(name, weights) for name in KERNELS if (weights := _weights(name)).size > 1}
     write_examples(paths.examples(), Examples(sheets, projections, kernels))
 
 
 def _some_objects(dataset: str, params: Params, paths: Paths) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """Clouds [P, 3] of the evaluated split, y up, of different classes as far as there are some, and their classes."""
+    """Clouds [P, 3], y up, and classes of some objects of the evaluated split, one object per class."""
     split = params.evaluate.split
     with open_points(paths.points(dataset)) as points:
         labels = points.labels(split)
@@ -55,10 +56,15 @@ def one_per_class(labels: np.ndarray, *, count: int) -> np.ndarray:
     return first[np.unique(np.linspace(0, len(first) - 1, count).round().astype(int))]
 
 
-def _kernel(name: str) -> Kernel:
+def _weights(name: str) -> np.ndarray:
+    """Weights f4 [W, W] of one slice of a kernel; [1, 1] where it smooths nothing."""
+    return kernel_weights(name, window=(1, WINDOW, WINDOW), sigma=(SIGMA,) * 3)[0]
+
+
+def _kernel(name: str, weights: np.ndarray) -> Kernel:
+    """The kernel's weights f4 [W, W] and its profile over the distance from the centre."""
     distance = np.linspace(0, FARTHEST, 200)
     profile = KERNELS[name](distance)
-    weights = kernel_weights(name, window=(1, WINDOW, WINDOW), sigma=(SIGMA,) * 3)[0]
     return Kernel(weights, np.stack([distance, profile / profile[0]], axis=1).astype("f4"))
 
 

@@ -34,7 +34,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
 
 
 def encode(model: ClipModel, maps: DepthReader, split: str, batch_size: int) -> np.ndarray:
-    """Features f4 [N, V, D] of one split, `batch_size` maps at a time; the next are read meanwhile."""
+    """Features f4 [N, V, D] of one split, `batch_size` maps at a time; the next batch is read meanwhile."""
     step = max(1, batch_size // len(maps.views))
     batches = -(-len(maps.labels(split)) // step)
     chunks = tqdm(maps.chunks(split, step), total=batches, unit="batch", desc=f"extract {split}", disable=None)

@@ -16,6 +16,7 @@ from stages.config.params import Params, load_params
 from stages.config.patches import Patches
 from stages.core.cli import run_stage
 from stages.projection.clouds import orient
+from stages.projection.methods import map_size
 from stages.projection.presets import Projection, preset_named
 from stages.projection.visibility import render_with_visibility
 
@@ -39,7 +40,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
                     paths.patches(dataset, backbone, category),
                     category=category,
                     parts=part_names[points.classes.index(category)],
-                    map_size=projection.map_size,
+                    map_size=map_size(projection),
                     logit_scale=model.logit_scale,
                 ) as writer:
                     for split, rows in _chunks(splits):
@@ -86,7 +87,7 @@ def _encode(
         pixels=views.pixels,
         visible=views.visible,
         visible_released=views.visible_released,
-        map_size=projection.map_size,
+        map_size=map_size(projection),
         logit_scale=model.logit_scale,
     )
 

@@ -10,8 +10,8 @@ from stages.artifacts.points import open_points
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.projection.clouds import orient
-from stages.projection.presets import resolve
 from stages.projection.rendering import render
+from stages.projection.settings import resolve
 
 CLOUDS_AT_ONCE = 64
 

@@ -30,7 +30,7 @@ from stages.fewshot.runs import RunResult, RunSpec, mean_curves, run, run_specs,
 from stages.fewshot.tasks import CloudTask, Task
 from stages.fewshot.training import Epoch
 from stages.projection.clouds import orient
-from stages.projection.presets import resolve
+from stages.projection.settings import resolve
 from stages.zeroshot.classifier import average_prompts, class_features, rank_classes
 
 RANKS = 5

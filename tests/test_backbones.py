@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import subprocess
@@ -108,6 +109,19 @@ def test_compact_weights_come_back_with_zero_rows_for_other_tokens(tmp_path):
     expected[[1, 4]] = state["token_embedding.weight"][[1, 4]]
     assert torch.equal(back["token_embedding.weight"], expected)
     assert back["logit_scale"] == 1
+
+
+def test_only_open_clips_own_warnings_are_dropped_while_a_model_is_built(tmp_path, monkeypatch, caplog):
+    create, filters = open_clip.create_model, list(logging.getLogger().filters)
+
+    def warn_and_create(*arguments, **options):
+        logging.warning("of somebody else")
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(open_clip, "create_model", warn_and_create)
+    small_model(tmp_path, SMALL)
+    assert caplog.messages == ["of somebody else"]
+    assert logging.getLogger().filters == filters and logging.getLogger().manager.disable == logging.NOTSET
 
 
 def test_unknown_words_say_nothing(bundled):
@@ -253,7 +267,7 @@ def test_patches_that_an_architecture_has_not_are_refused(bundled, tmp_path, dep
 
 def test_maps_are_encoded_as_depth_is(bundled, depth):
     features = bundled.encode_maps(torch.from_numpy(depth[0]))
-    assert bundled.dimension == features.shape[1] == 128
+    assert features.shape == (2, 128)
     np.testing.assert_allclose(features, bundled.encode_depth(depth[:1], batch_size=2)[0], atol=1e-6)
 
 

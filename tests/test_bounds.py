@@ -24,6 +24,7 @@ from stages.detection.boxes import iou_axis_aligned, points_inside
 from stages.detection.detr3d.operators import query_ball, sample_farthest
 from stages.detection.suppression import nms_3d
 from stages.projection import differentiable, voxels
+from stages.projection.methods import map_size
 from stages.projection.presets import PRESETS
 from stages.projection.rendering import project, render
 from stages.projection.sparse import perspective
@@ -74,8 +75,8 @@ def check_projected(points: np.ndarray, projection) -> None:
     cells, size = projected.cells, projection.resolution
     assert cells[..., :2].min() >= 1 and cells[..., :2].max() <= size - 2
     assert cells[..., 2].min() >= 0 and cells[..., 2].max() < projection.depth
-    assert projected.pixels.min() >= 0 and projected.pixels.max() < projection.map_size
-    assert np.isfinite(projected.stored).all() and np.isfinite(projected.surface).all()
+    assert projected.pixels.min() >= 0 and projected.pixels.max() < map_size(projection)
+    assert np.isfinite(projected.depth_values).all() and np.isfinite(projected.surface).all()
 
 
 @quick
@@ -95,15 +96,15 @@ def check_raw(points: np.ndarray) -> None:
     """The loops themselves, without what `render` does first: whatever the numbers, no index leaves its array."""
     points, one = points.astype(np.float32), np.float32(1)
     layout = voxels.layout(resolution=40, depth=8, window=(3, 5, 5), padding=(1, 2, 2), kernel=(3, 3, 3), xy_scale=0.5)
-    cells, stored = np.empty((3, len(points)), np.int32), np.empty(len(points), np.float32)
+    cells, depth_values = np.empty((3, len(points)), np.int32), np.empty(len(points), np.float32)
     turns, half = np.eye(3, dtype=np.float32)[None], np.float32(0.5)
-    voxels.quantise(points, turns, np.full(3, 1.5, np.float32), 40, 8, half, one, cells, stored)
+    voxels.quantise(points, turns, np.full(3, 1.5, np.float32), 40, 8, half, one, cells, depth_values)
     assert cells[:2].min() >= 1 and cells[:2].max() <= 38 and cells[2].min() >= 0 and cells[2].max() <= 7
-    assert stored.min() >= 1 and stored.max() <= 6
+    assert depth_values.min() >= 1 and depth_values.max() <= 6
     grid, scratch = voxels.empty_grid(layout, layout.slices), voxels.empty_grid(layout, 1)
-    voxels.densify(cells, stored, True, layout, grid, scratch)
+    voxels.densify(cells, depth_values, True, layout, grid, scratch)
     assert grid.rows.min() >= 0 and grid.rows.max() <= layout.reached and np.isfinite(grid.values).all()
-    perspective(points, turns, 40, half, cells, stored)
+    perspective(points, turns, 40, half, cells, depth_values)
     assert cells[:2].min() >= 1 and cells[:2].max() <= 38
 
 

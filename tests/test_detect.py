@@ -28,7 +28,8 @@ from stages.detection.detections import ablation_rows, detections
 from stages.detection.planes import above_floor, floor_height, on_walls
 from stages.detection.proposals import PROPOSALS, Proposals, proposers
 from stages.detection.scoring import score_rows
-from stages.projection.presets import PRESETS, resolve
+from stages.projection.presets import PRESETS
+from stages.projection.settings import resolve
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))

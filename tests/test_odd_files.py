@@ -262,7 +262,7 @@ def test_damaged_files_of_every_format_are_read_or_one_line(count, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["large.xyz", "large.ply", "large.obj", "large.npy"])
+@pytest.mark.parametrize("name", ["large.xyz", "large.ply", "large.obj", "large.npy", "large.off", "large.pcd"])
 def test_the_largest_files_take_little_memory_and_time(name, tmp_path):
     rows = MOST_BYTES // 30
     row = "{:.6f} {:.6f} {:.6f}\n"
@@ -272,7 +272,12 @@ def test_the_largest_files_take_little_memory_and_time(name, tmp_path):
     else:
         block = "".join(prefix + row.format(*value) for value in values)
         times = min(rows // 10_000, MOST_BYTES // len(block) - 1)
-        head = f"ply\nformat ascii 1.0\nelement vertex {10_000 * times}\n{XYZ}\nend_header\n" if "ply" in name else ""
+        count = 10_000 * times
+        head = {
+            "large.ply": f"ply\nformat ascii 1.0\nelement vertex {count}\n{XYZ}\nend_header\n",
+            "large.off": f"OFF\n{count} 0 0\n",
+            "large.pcd": f"FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS {count}\nDATA ascii\n",
+        }.get(name, "")
         with open(tmp_path / name, "w") as file:
             file.write(head)
             for _ in range(times):

@@ -1,25 +1,34 @@
 """The projection: each step by hand on small grids, what must hold for every cloud, and what is refused."""
 
 import dataclasses
+import functools
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from compiled_steps import dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.config.params import load_params
 from stages.config.render import Densify, Render, Smooth
 from stages.core.errors import InputError
-from stages.projection import voxels
+from stages.projection import contour, fast, maps, sparse, voxels
 from stages.projection.clouds import orient
 from stages.projection.contour import outline
 from stages.projection.kernels import KERNELS, kernel_weights, separate
 from stages.projection.maps import crop_pixels, resize
-from stages.projection.presets import PRESETS, resolve
+from stages.projection.methods import METHODS, ProjectionMethod, map_size
+from stages.projection.presets import PRESETS
 from stages.projection.rendering import project, render
-from stages.projection.views import VIEW_SETS
+from stages.projection.settings import resolve
+from stages.projection.views import VIEW_SETS, ViewSet
+from stages.projection.visibility import render_with_visibility
 
+ROOT = Path(__file__).parents[1]
 CLASSIFICATION = PRESETS["v2_classification"]
 SMALL = dataclasses.replace(
     PRESETS["v2_segmentation"], resolution=32, depth=16, lookup="corrected", lookup_depth=15, crop=None
@@ -60,8 +69,8 @@ def grids(window, *, padding=None, kernel=(1, 1, 1), resolution=12, depth=4):
 def filled(points: dict, window, **shape):
     """Layout, grid and scratch with the voxels (x, y, z) -> value written and pooled."""
     layout, grid, scratch = grids(window, **shape)
-    cells, stored = np.array(list(points), np.int32).T.copy(), np.array(list(points.values()), np.float32)
-    voxels.densify(cells, stored, False, layout, grid, scratch)
+    cells, depth_values = np.array(list(points), np.int32).T.copy(), np.array(list(points.values()), np.float32)
+    voxels.densify(cells, depth_values, False, layout, grid, scratch)
     return layout, grid, scratch
 
 
@@ -70,32 +79,32 @@ def filled(points: dict, window, **shape):
 
 def test_quantise_puts_the_corners_of_a_box_where_the_formula_says():
     points = np.array([[-1, -1, -1], [1, 1, 1], [0, 0, 0]], np.float32)
-    cells, stored = np.empty((3, 3), np.int32), np.empty(3, np.float32)
+    cells, depth_values = np.empty((3, 3), np.int32), np.empty(3, np.float32)
     upright = np.eye(3, dtype=np.float32)[None]
     scale, bias = np.float32(0.75), np.float32(0.5)
-    voxels.quantise(points, upright, np.zeros(3, np.float32), 16, 11, scale, bias, cells, stored)
+    voxels.quantise(points, upright, np.zeros(3, np.float32), 16, 11, scale, bias, cells, depth_values)
     # x: ceil((0.75 * {-1, 1, 0} + 1) / 2 * 16); z: ((z + 1) / 2 + 0.5) / 1.5 * 9 = 3, 9, 6
     np.testing.assert_array_equal(cells, [[2, 14, 8], [2, 14, 8], [3, 9, 6]])
-    np.testing.assert_allclose(stored, [3, 9, 6], rtol=1e-6)
+    np.testing.assert_allclose(depth_values, [3, 9, 6], rtol=1e-6)
 
 
-def test_quantise_clips_cells_and_stored_values_but_not_the_depth_cell():
+def test_quantise_clips_cells_and_depth_values_but_not_the_depth_cell():
     points = np.array([[-1, -1, -1], [1, 1, 1]], np.float32)
-    cells, stored = np.empty((3, 2), np.int32), np.empty(2, np.float32)
+    cells, depth_values = np.empty((3, 2), np.int32), np.empty(2, np.float32)
     upright, one, zero = np.eye(3, dtype=np.float32)[None], np.float32(1), np.float32(0)
-    voxels.quantise(points, upright, np.zeros(3, np.float32), 16, 10, one, zero, cells, stored)
+    voxels.quantise(points, upright, np.zeros(3, np.float32), 16, 10, one, zero, cells, depth_values)
     np.testing.assert_array_equal(cells, [[1, 14], [1, 14], [0, 8]])
-    np.testing.assert_array_equal(stored, [1, 8])
+    np.testing.assert_array_equal(depth_values, [1, 8])
 
 
 def test_a_voxel_keeps_the_largest_or_the_last_value():
     layout, grid, scratch = grids((1, 1, 1))
     cells = np.array([[5, 5, 5], [6, 6, 6], [2, 2, 2]], np.int32)
-    stored = np.array([1.5, 2, 1.25], np.float32)
+    depth_values = np.array([1.5, 2, 1.25], np.float32)
     for keep_last, expected in ((False, 2.0), (True, 1.25)):
-        voxels.densify(cells, stored, keep_last, layout, grid, scratch)
-        dense = voxels.dense(grid, layout)
-        assert dense[2, 5, 6] == expected and np.count_nonzero(dense) == 1
+        voxels.densify(cells, depth_values, keep_last, layout, grid, scratch)
+        values = dense(grid, layout)
+        assert values[2, 5, 6] == expected and np.count_nonzero(values) == 1
 
 
 def test_densify_spreads_a_point_over_the_window():
@@ -103,7 +112,7 @@ def test_densify_spreads_a_point_over_the_window():
     expected = np.zeros((4, 12, 12), np.float32)
     expected[1:4, 4:7, 6:11] = 2
     expected[1:4, 4:7, 4:9] = 3
-    np.testing.assert_array_equal(voxels.dense(grid, layout, start=layout.ahead), expected)
+    np.testing.assert_array_equal(dense(grid, layout, start=layout.ahead), expected)
 
 
 def test_densify_with_short_padding_is_smaller_and_shifted():
@@ -112,7 +121,7 @@ def test_densify_with_short_padding_is_smaller_and_shifted():
     expected = np.zeros((4, 10, 10), np.float32)
     expected[2, 1:8, 2:9] = 3
     expected[0, 0:4, 6:10] = 1
-    np.testing.assert_array_equal(voxels.dense(grid, layout), expected)
+    np.testing.assert_array_equal(dense(grid, layout), expected)
 
 
 def test_smooth_is_the_convolution_padded_with_zeros():
@@ -122,11 +131,11 @@ def test_smooth_is_the_convolution_padded_with_zeros():
     for shape in ((1, 3, 3), (3, 5, 5), (3, 1, 1), (1, 1, 5)):
         kernel = generator.uniform(0.1, 1, shape).astype(np.float32)
         layout, grid, scratch = filled(points, (1, 3, 3), kernel=shape)
-        before = voxels.dense(grid, layout, start=layout.ahead)
+        before = dense(grid, layout, start=layout.ahead)
         nothing = np.ones((1, 1, 1), np.float32)
         voxels.smooth(grid, (kernel, nothing, nothing), layout, scratch)
         expected = scipy_ndimage.correlate(before, kernel, mode="constant")
-        np.testing.assert_allclose(voxels.dense(grid, layout), expected, atol=1e-5)
+        np.testing.assert_allclose(dense(grid, layout), expected, atol=1e-5)
 
 
 def test_squeeze_takes_the_maximum_and_inverts():
@@ -369,7 +378,7 @@ def test_resolve_applies_overrides_on_the_preset():
     narrower = Densify(window=(1, 5, 5), padding=None)
     projection = resolve(params(resolution=64, smooth=smooth_params(kernel="mish", sigma=2.0), densify=narrower))
     assert (projection.resolution, projection.kernel, projection.sigma) == (64, "mish", (2.0, 2.0, 2.0))
-    assert projection.densify_padding == (0, 2, 2) and projection.map_size == 64
+    assert projection.densify_padding == (0, 2, 2) and map_size(projection) == 64
     assert render(cloud(0)[None], projection).shape == (1, 10, 64, 64)
 
 
@@ -378,6 +387,7 @@ def test_resolve_applies_overrides_on_the_preset():
     [
         ({"preset": "x"}, "params.yaml: render.preset 'x': expected one of v2_classification, "),
         ({"smooth": smooth_params(kernel="x")}, "params.yaml: render.smooth.kernel 'x': expected one of gaussian, "),
+        ({"method": "v3"}, "params.yaml: render.method 'v3': expected one of v2, v1, contour"),
         ({"view_set": "x"}, "params.yaml: render.view_set 'x': expected one of "),
         ({"smooth": smooth_params(window=(1, 4, 3))}, "params.yaml: render.smooth.window .*: expected three odd"),
         ({"smooth": smooth_params(sigma=0.0)}, "params.yaml: render.smooth.sigma .*: expected above 0"),
@@ -392,6 +402,82 @@ def test_a_bad_setting_is_named_with_its_key(changes, message):
         resolve(params(**changes))
 
 
+def test_an_unknown_method_is_one_line_without_resolve_too():
+    with pytest.raises(InputError, match="params.yaml: render.method 'v3': expected one of v2, v1, contour"):
+        render(cloud(0)[None], dataclasses.replace(CLASSIFICATION, method="v3"))
+
+
+# What is added from outside the package
+
+
+def render_section(**overrides):
+    """The committed section `render` with these keys changed."""
+    return load_params(ROOT, overrides={f"render.{key}": value for key, value in overrides.items()}).render
+
+
+def test_a_kernel_a_view_set_and_a_preset_are_added_by_one_entry_each(monkeypatch):
+    monkeypatch.setitem(KERNELS, "cauchy", lambda distance: 1 / (1 + distance**2))
+    monkeypatch.setitem(
+        VIEW_SETS, "front", ViewSet(names=("front",), turns=(((0, 0, 1 / 2),),), translation=(0.0, 0.0, 0.0))
+    )
+    monkeypatch.setitem(PRESETS, "front_view", dataclasses.replace(CLASSIFICATION, view_set="front"))
+    projection = resolve(render_section(preset="front_view", **{"smooth.kernel": "cauchy"}))
+    assert (projection.view_names, projection.kernel) == (("front",), "cauchy")
+    depth = render(cloud(0)[None], projection)
+    assert depth.shape == (1, 1, 110, 110) and depth.min() == 0 and depth.max() == 1
+    gaussian = render(cloud(0)[None], resolve(render_section(preset="front_view")))
+    np.testing.assert_array_equal(depth == 1, gaussian == 1)
+    assert (depth != gaussian).any()
+
+
+def occupancy(points, offsets, projection, *, threads, per_point):
+    """A method of projection: 0 where a point lies in parallel projection, 1 elsewhere."""
+    size, rotations = projection.resolution, VIEW_SETS[projection.view_set].rotations()
+    depth = np.ones((len(offsets) - 1, len(rotations), size, size), np.float32)
+    for n, coordinates in enumerate(np.split(points, offsets[1:-1])):
+        for v, turns in enumerate(rotations):
+            turned = functools.reduce(np.matmul, turns, coordinates)[:, :2]
+            pixels = ((turned - turned.min(0)) / np.ptp(turned, 0).max() * (size - 1)).astype(int)
+            depth[n, v, pixels[:, 0], pixels[:, 1]] = 0
+    return depth, None
+
+
+def test_a_method_is_added_by_one_entry(monkeypatch):
+    monkeypatch.setitem(METHODS, "occupancy", ProjectionMethod(run=occupancy, per_point=False))
+    projection = resolve(render_section(method="occupancy", resolution=32, crop=[0, 32]))
+    points = [cloud(0, 50), cloud(1, 80)]
+    depth = render(points, projection)
+    assert depth.shape == (2, 10, 32, 32) and map_size(projection) == 32
+    occupied = (depth == 0).sum((2, 3))
+    assert (occupied[0] <= 50).all() and (occupied[1] <= 80).all() and (occupied > 10).all()
+    message = "params.yaml: render.method 'occupancy' gives no pixels of points: expected one of v2, v1, contour"
+    for ask in (project, render_with_visibility):
+        with pytest.raises(InputError, match=message):
+            ask(points[:1], projection)
+    with pytest.raises(InputError, match=r"render.crop .*: expected \[first, last \+ 1\] inside the map"):
+        resolve(render_section(method="occupancy", resolution=32, crop=[0, 33]))
+
+
+# What an import costs, and what compiled code depends on
+
+
 def test_torch_is_not_imported_for_the_compiled_path():
-    code = "import sys, stages.projection; sys.exit('torch' in sys.modules)"
+    code = "import sys, stages.projection.rendering, stages.projection.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_import_reads_no_source():
+    code = "import inspect; inspect.getsource = None; import stages.projection.rendering"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("edited", [contour, maps, sparse, voxels], ids=lambda module: module.__name__.split(".")[-1])
+def test_an_edit_of_a_compiled_module_changes_the_key_of_the_compiled_loop(edited, monkeypatch):
+    def key():
+        loop = fast._cached_project_views.__wrapped__()
+        return loop._cache._index_key((), loop.targetctx.codegen())
+
+    before, getsource = key(), inspect.getsource
+    assert key() == before
+    monkeypatch.setattr(inspect, "getsource", lambda module: getsource(module) + "#" * (module is edited))
+    assert key() != before

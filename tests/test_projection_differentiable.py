@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from compiled_steps import project_quantised
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
 from stages.projection import differentiable
-from stages.projection.fast import project_quantised
 from stages.projection.kernels import KERNELS, kernel_weights
 from stages.projection.presets import PRESETS
 from stages.projection.rendering import project
@@ -37,7 +37,7 @@ def test_both_paths_agree(projection, kernel, polarity):
     same = ~moved.any(-1)  # views in which rounding moved no point
     assert same.any()
     np.testing.assert_allclose(theirs.depth.numpy()[same], ours.depth[same], atol=1e-5)
-    np.testing.assert_allclose(theirs.stored.numpy(), ours.stored, atol=1e-4)
+    np.testing.assert_allclose(theirs.depth_values.numpy(), ours.depth_values, atol=1e-4)
     np.testing.assert_allclose(theirs.surface.numpy()[same], ours.surface[same], atol=1e-5)
     np.testing.assert_array_equal(theirs.pixels.numpy()[same], ours.pixels[same])
     assert (theirs.visible.numpy()[same] == ours.visible[same]).mean() > 0.999
@@ -45,8 +45,8 @@ def test_both_paths_agree(projection, kernel, polarity):
 
 def test_maps_of_given_cells_agree():
     points = torch.from_numpy(clouds(1))
-    cells, stored = differentiable.quantise(points, CLASSIFICATION)
-    ours, _ = project_quantised(cells.numpy(), stored.numpy(), CLASSIFICATION)
+    cells, depth_values = differentiable.quantise(points, CLASSIFICATION)
+    ours, _ = project_quantised(cells.numpy(), depth_values.numpy(), CLASSIFICATION)
     np.testing.assert_allclose(differentiable.render(points, CLASSIFICATION).numpy(), ours, atol=1e-5)
 
 
@@ -81,7 +81,7 @@ def test_both_paths_agree_for_any_setting(size, depth, scale, window, missing, k
     )
     points = torch.from_numpy(clouds(1, 60))
     theirs = differentiable.project(points, projection)
-    depth_maps, ours = project_quantised(theirs.cells.numpy(), theirs.stored.numpy(), projection)
+    depth_maps, ours = project_quantised(theirs.cells.numpy(), theirs.depth_values.numpy(), projection)
     np.testing.assert_allclose(theirs.depth.numpy(), depth_maps, atol=1e-5)
     np.testing.assert_allclose(theirs.surface.numpy(), ours.surface, atol=1e-5)
     np.testing.assert_array_equal(theirs.pixels.numpy(), ours.pixels)

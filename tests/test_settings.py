@@ -28,7 +28,7 @@ def test_the_committed_params_load():
         ("  batch_size: 256  # depth", "  # depth", "extract.batch_size: missing"),
         ("    sigma: null", "    sigma: 1e-3", "render.smooth.sigma"),
         ("  learning_rate: 0.002", "  learning_rate: 2e-3", "pretrain.learning_rate: Input should be a valid number"),
-        ("  method: v2", "  method: v3", "render.method: Input should be 'v2', 'v1' or 'contour', got 'v3'"),
+        ("  method: v2", "  method: 2", "render.method: Input should be a valid string, got 2"),
         ("  seed: 0\n  keep", "  seed: yes\n  keep", "search.seed: Input should be a valid integer, got True"),
         ("  fewshot: []", "  fewshot: [rooms]", "'rooms' of fewshot is not among classification"),
         ("select:", "selekt:", "selekt: unknown key"),

@@ -1,1 +1,1 @@
-"""CLIP models of open_clip by id: features of depth maps, patches and text, on a device that is chosen once."""
+"""CLIP models of open_clip by the names in params.yaml: features of depth maps, of their patches, and of sentences."""

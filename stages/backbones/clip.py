@@ -1,4 +1,4 @@
-"""One open_clip model: depth maps in, unit features of maps or of their patches out; sentences in, features out."""
+"""One open_clip model: features of unit norm from depth maps, from the patches of depth maps, and from sentences."""
 
 import hashlib
 import json
@@ -19,9 +19,10 @@ from stages.core.errors import InputError
 
 
 class ClipModel:
-    """A frozen CLIP in evaluation mode; every feature leaves as f4 of unit norm and of `dimension` D.
+    """A frozen CLIP in evaluation mode; features are f4 [..., D] of unit norm unless said otherwise.
 
-    `config` is open_clip's configuration of the model with its `precision`, None where nobody asks for a fingerprint.
+    `config` is open_clip's configuration of the model with its `precision`; without it the fingerprints omit the
+    architecture.
     """
 
     def __init__(
@@ -49,12 +50,6 @@ class ClipModel:
         mean, std = (model.visual.image_mean, model.visual.image_std) if normalisation == "clip" else ((0.0,), (1.0,))
         self._mean = torch.tensor(mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(std, device=device).view(-1, 1, 1)
-
-    @cached_property
-    def dimension(self) -> int:
-        """Width D of the features."""
-        with torch.inference_mode():
-            return self.encode_pixels(torch.zeros(1, 3, self.resolution, self.resolution, device=self.device)).shape[1]
 
     def patch_grid(self, resolution: int | None = None) -> int:
         """Side G of the grid of patches at an input of `resolution` pixels (None: the model's own).
@@ -92,25 +87,25 @@ class ClipModel:
         return torch.cat([checkpoint(self._features, batch, use_reentrant=False) for batch in batches])
 
     def encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Features f4 [B, D] of pixels [B, 3, r, r] as the network takes them and gives them: not of unit norm."""
+        """Features f4 [B, D], not of unit norm, of pixels [B, 3, r, r] as the network takes them."""
         with self._arithmetic():
             return self._encode_image(self._cast(pixels)).float()
 
     def encode_pixel_patches(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Features f4 [B, G * G, D] of the patches of pixels [B, 3, r, r], row by row: not of unit norm."""
+        """Features f4 [B, G * G, D], not of unit norm, of the patches of pixels [B, 3, r, r], row by row."""
         with self._arithmetic():
             return patch_features(self._model.visual, self._cast(pixels)).float()
 
     def encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Features f4 [T, D] of token ids i8 [T, L]: not of unit norm."""
+        """Features f4 [T, D], not of unit norm, of token ids i8 [T, L]."""
         with self._arithmetic():
             return self._encode_text(tokens).float()
 
     def encode_text(self, texts: Sequence[str], *, batch_size: int) -> np.ndarray:
         """Features f4 [T, D] of sentences, `batch_size` at a time; equal sentences are encoded once.
 
-        Every batch is filled up to one shape, because the last bits of a product depend on its shape: a sentence's
-        feature is the same whatever stands beside it.
+        Every batch is padded to one shape, because the last bits of a matrix product depend on its shape: a sentence
+        has the same feature whatever the other sentences are.
         """
         distinct, shape = list(dict.fromkeys(texts)), _text_rows(batch_size)
         starts = tqdm(range(0, len(distinct), shape), unit="batch", desc="text", disable=None)
@@ -134,20 +129,21 @@ class ClipModel:
         return unknown_words(texts, tokenize=self._tokenize, table=table)
 
     def text_fingerprint(self, *, batch_size: int) -> str:
-        """SHA-256 of what a sentence's feature depends on, to its last bit.
+        """SHA-256 of everything that the bits of a sentence's feature depend on.
 
-        That is the text tower's weights, architecture and precision, the shape of a batch, and what computes it.
+        That is the text tower's weights, architecture and precision, the shape of a batch, the versions of the
+        libraries, the kind of device and the number of threads.
         """
         return self._fingerprint(visual=False, shape=_text_rows(batch_size))
 
     def image_fingerprint(self, *, checkpoint_batch: int | None = None) -> str:
-        """SHA-256 of what a feature of `encode_maps` depends on: the image tower's instead of the text tower's."""
+        """The same for a feature of `encode_maps`: of the image tower instead of the text tower."""
         return self._fingerprint(visual=True, shape=checkpoint_batch)
 
     def _fingerprint(self, *, visual: bool, shape: int | None) -> str:
         versions = (open_clip.__version__, torch.__version__, self.device.type, torch.get_num_threads())
-        way = [self._config, self._autocast, self._compile, shape, *versions]
-        digest = hashlib.sha256(json.dumps(way, sort_keys=True).encode())
+        settings = [self._config, self._autocast, self._compile, shape, *versions]
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for key, value in sorted(self._model.state_dict().items()):
             if key.startswith("visual.") == visual:
                 digest.update(key.encode())
@@ -182,17 +178,17 @@ class ClipModel:
         return normalize(self.encode_pixels(self._pixels(maps)), dim=-1)
 
     def _pixels(self, maps: torch.Tensor, resolution: int | None = None) -> torch.Tensor:
-        """Maps [B, 1, R, R] in 0..1 -> what the network takes: [B, 3, r, r], normalised as the entry says."""
+        """Maps [B, 1, R, R] in 0..1 -> pixels [B, 3, r, r], normalised as the backbone's entry says."""
         return ((resize(maps, resolution or self.resolution) - self._mean) / self._std).expand(-1, 3, -1, -1)
 
 
 def resize(maps: torch.Tensor, resolution: int) -> torch.Tensor:
-    """Depth maps [N, V, R, R] -> [N, V, r, r] as the network sees them: bilinear with aligned corners."""
+    """Depth maps [N, V, R, R] -> [N, V, r, r], bilinear with aligned corners."""
     return interpolate(maps, (resolution, resolution), mode="bilinear", align_corners=True)
 
 
 def _text_rows(batch_size: int) -> int:
-    """Rows of a batch of sentences: a multiple of 8, below which matrix kernels treat the odd last rows differently."""
+    """Rows of a batch of sentences: a multiple of 8, because matrix kernels treat the remaining rows differently."""
     return -(-batch_size // 8) * 8
 
 

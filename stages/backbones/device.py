@@ -1,4 +1,4 @@
-"""Where the towers run, chosen once."""
+"""The device that a backbone runs on."""
 
 import torch
 
@@ -6,10 +6,10 @@ from stages.core.errors import InputError
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA, then MPS, then the CPU; a device that is asked for by name and absent is an InputError."""
+    """The device `name`; `auto` is the first available of CUDA, MPS and CPU. InputError for one that is absent."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(device for device, there in present.items() if there))
+        return torch.device(next(device for device, available in present.items() if available))
     if not present[name]:
         raise InputError(f"params.yaml: device '{name}': not available on this machine")
     return torch.device(name)

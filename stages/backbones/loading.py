@@ -1,7 +1,9 @@
-"""A backbone's entry in params.yaml -> its model, with open_clip's weights or local ones; or one clear line."""
+"""A backbone's entry in params.yaml -> its model, with open_clip's weights or those of a local file."""
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -30,8 +32,8 @@ def load_backbone(
 ) -> ClipModel:
     """The backbone `name` as its entry in params.yaml describes it; InputError when a name or a file is wrong.
 
-    Local files are found below `root`. `autocast` computes in bfloat16 where torch thinks it safe, `compile` lets
-    torch.compile fuse the towers; both are meant for CUDA.
+    Local files are relative to `root`. `autocast` is torch's autocast to bfloat16, `compile` applies torch.compile to
+    both towers; both are meant for CUDA.
     """
     architecture = _architecture(name, entry.architecture, root)
     tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
@@ -54,18 +56,32 @@ def load_backbone(
 
 
 def build(architecture: str, *, precision: str = "fp32", **options) -> torch.nn.Module:
-    """An open_clip model with random weights, for training or to load others; `architecture` is a name it knows."""
-    logging.disable(logging.WARNING)  # open_clip warns that the weights are random, which is the point here
-    try:
+    """An open_clip model with random weights, to be trained or replaced; `architecture` is a name open_clip knows."""
+    with _without_warnings_of_open_clip():
         return open_clip.create_model(
             architecture, pretrained=None, pretrained_image=False, precision=precision, **options
         )
+
+
+@contextmanager
+def _without_warnings_of_open_clip() -> Iterator[None]:
+    """Drop open_clip's warning that the weights are random; it logs on the root logger, which others use too."""
+    package, thread = str(Path(open_clip.__file__).parent), threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        ours = record.thread == thread and record.pathname.startswith(package)
+        return not ours or record.levelno > logging.WARNING
+
+    root = logging.getLogger()
+    root.addFilter(keep)
+    try:
+        yield
     finally:
-        logging.disable(logging.NOTSET)
+        root.removeFilter(keep)
 
 
 def register(config: Path) -> str:
-    """Make an open_clip configuration file known and return its name there; InputError when it is missing."""
+    """Register a configuration file with open_clip and return the name it has there; InputError when it is missing."""
     if not config.is_file():
         raise InputError(f"{config}: no such file, expected an open_clip model configuration")
     open_clip.add_model_config(config)
@@ -81,7 +97,7 @@ def _architecture(name: str, architecture: str, root: Path) -> str:
 
 
 def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch.nn.Module:
-    """The model with open_clip's weights of that tag, from the cache or the network."""
+    """The model with the weights of that tag of open_clip, from the cache or the network."""
     quick = tag.get("quick_gelu", False)
     expected = architecture.removesuffix(QUICK_GELU) + (QUICK_GELU if quick else "")
     if architecture != expected and expected in open_clip.list_models():
@@ -103,7 +119,7 @@ def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch
 
 
 def _from_file(name: str, architecture: str, entry: Backbone, root: Path) -> torch.nn.Module:
-    """The model with the weights of a local checkpoint, normalised as open_clip's own tags of that architecture are."""
+    """The model with the weights of a local file; mean and deviation of pixels are those of open_clip's own weights."""
     path = root / entry.pretrained
     if not path.is_file():
         raise InputError(
@@ -128,7 +144,7 @@ def _usual_normalisation(architecture: str) -> dict:
 
 
 def _tokenizer(name: str, architecture: str) -> Callable[..., torch.Tensor]:
-    """Sentences -> token ids; the tokenizer is made, and where it must be fetched, at the first sentence."""
+    """Sentences -> token ids; the tokenizer is created, and downloaded where it must be, at the first call."""
 
     @cache
     def tokenizer():

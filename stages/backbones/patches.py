@@ -1,8 +1,8 @@
-"""Features of patches: every spatial token of an image tower, through its last projection, in the space of the text.
+"""Features of patches: the spatial tokens of an image tower after its last projection, comparable with text features.
 
-Three kinds of tower are known. A vision transformer's patch tokens go through its final norm and its projection, as
-PointCLIP V2's segmentation takes them. Where attention pools the cells of a grid (ModifiedResNet, SigLIP), each cell
-goes alone through what the pool does to a value, without its position (MaskCLIP, arXiv 2112.01071, section 3.2).
+Three kinds of image tower are supported. A vision transformer's patch tokens go through its final norm and its
+projection, as in PointCLIP V2's segmentation. Where attention pools the cells of a grid (ModifiedResNet, SigLIP), each
+cell goes by itself through the pool's value path, without position embedding (MaskCLIP, arXiv 2112.01071, section 3.2).
 """
 
 import torch
@@ -18,7 +18,7 @@ RESNET_STRIDE = 32
 
 
 def patch_grid(visual: torch.nn.Module, resolution: int) -> int:
-    """Side G of the grid of patches at an input of `resolution` pixels; InputError where that is no whole number."""
+    """Rows (and columns) G of the grid of patches at `resolution` pixels; InputError where that is no whole number."""
     stride = _stride(visual)
     if resolution % stride:
         raise InputError(f"resolution {resolution}: patches need a multiple of {stride} pixels")
@@ -29,7 +29,7 @@ def patch_grid(visual: torch.nn.Module, resolution: int) -> int:
 
 
 def patch_features(visual: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-    """Features [B, G * G, D] of pixels [B, 3, r, r], row by row, as the tower gives them: not of unit norm."""
+    """Features [B, G * G, D], not of unit norm, of the patches of pixels [B, 3, r, r], row by row."""
     if isinstance(visual, ModifiedResNet):
         return _resnet(visual, pixels)
     if isinstance(visual, TimmModel):

@@ -1,4 +1,4 @@
-"""Text features kept by the hash of their sentence, so that a changed list of prompts encodes only what is new."""
+"""Text features cached by the hash of their sentence: a changed list of prompts encodes only its new sentences."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ def text_key(text: str) -> str:
 def encode_cached(
     model: ClipModel, texts: Sequence[str], *, cache: dict[str, np.ndarray], batch_size: int
 ) -> np.ndarray:
-    """Features f4 [T, D] of sentences; `cache`, key -> feature f4 [D], gives those it has and takes up the new ones.
+    """Features f4 [T, D] of sentences, read from `cache` (key -> feature f4 [D]) or encoded and added to it.
 
-    The cache must be of the same `model.text_fingerprint`; the result is then the same, bit by bit, as without it.
+    The cache must be of the same `model.text_fingerprint`; the result is then bitwise the same as without it.
     """
     new = [text for text in dict.fromkeys(texts) if text_key(text) not in cache]
     if new:

@@ -1,7 +1,7 @@
-"""Files of weights: checkpoints, OpenAI's archives, and a small CLIP's safetensors with its trained token rows alone.
+"""Files of weights: checkpoints, OpenAI's archives, and safetensors, whose token table may be stored in part.
 
-CLIP's tokenizer knows 49,408 tokens; a model trained on a fixed vocabulary has seen a few hundred. The rows of all
-others are zero, so that an unknown word says nothing.
+CLIP's tokenizer has 49,408 tokens; a model trained on a fixed vocabulary has used a few hundred of them. Only their
+rows are stored; the others are zero, so that an unknown word has no effect.
 """
 
 import pickle
@@ -18,11 +18,11 @@ from stages.core.errors import InputError
 
 TABLE = "token_embedding.weight"
 ROWS, IDS, COUNT = "token_embedding.rows", "token_embedding.ids", "token_embedding.count"
-OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")  # entries of OpenAI's files that are no weights
+OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")  # entries of OpenAI's files that are not weights
 
 
 def write_weights(path: Path, state: dict[str, torch.Tensor], *, token_ids: torch.Tensor) -> None:
-    """Write a model's state dict with the rows `token_ids` [K] of its token table alone."""
+    """Write a model's state dict with only the rows `token_ids` [K] of its token table."""
     compact = {key: value.contiguous() for key, value in state.items() if key != TABLE}
     compact |= {
         ROWS: state[TABLE][token_ids].contiguous(),
@@ -34,14 +34,14 @@ def write_weights(path: Path, state: dict[str, torch.Tensor], *, token_ids: torc
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict, and whether the file shows that it is one of OpenAI's."""
+    """A state dict, and whether the file is recognisably one of OpenAI's."""
 
     state: dict[str, torch.Tensor]
     by_openai: bool = False
 
 
 def read_weights(path: Path) -> Weights:
-    """What is in `path`: a safetensors file, a checkpoint of tensors, or an archive of TorchScript as OpenAI's are."""
+    """Read a safetensors file, a checkpoint of tensors, or a TorchScript archive as OpenAI publishes them."""
     if path.suffix == ".safetensors":
         return Weights(_read_safetensors(path))
     if _is_torchscript(path):

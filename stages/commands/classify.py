@@ -32,8 +32,9 @@ from stages.datasets.objects import notes_of, points_of, read_geometry
 from stages.language.prompts.parts import fill_parts, parse_part_templates
 from stages.language.prompts.templates import display_name, fill, parse_templates
 from stages.projection.clouds import orient
-from stages.projection.presets import preset_named, resolve
+from stages.projection.presets import preset_named
 from stages.projection.rendering import render
+from stages.projection.settings import resolve
 from stages.reporting.colours import part_colours
 from stages.reporting.figures import png, sheet_figure
 from stages.segmentation.inference import coloured_ply, segment_cloud

@@ -15,7 +15,7 @@ from stages.config.params import load_params
 from stages.core.cli import run_command
 from stages.core.errors import InputError
 from stages.fewshot.methods import learning_from_clouds
-from stages.projection.presets import resolve
+from stages.projection.settings import resolve
 from stages.projection.views import VIEW_SETS
 from stages.reporting.cost_estimate import CostEstimate, cost_lines, download_lines, estimate_lines
 

@@ -15,9 +15,10 @@ class Densify:
 
 @section
 class Smooth:
-    """Kernel over the densified grid: name, odd `window` and `sigma` per axis (depth, row, column); null as above.
+    """Smoothing of the pooled grid: kernel, odd `window` and `sigma` in voxels per axis (depth, row, column).
 
-    `range_sigma` is for the contour method: how different a depth value (0..1) may be and still be averaged in.
+    `range_sigma` is for the contour method alone: the standard deviation of its bilateral filter over depth values in
+    0..1. Every null takes the preset's value.
     """
 
     kernel: str | None
@@ -28,9 +29,13 @@ class Smooth:
 
 @section
 class Render:
-    """How point clouds become depth maps; every null takes the value of `preset`."""
+    """How point clouds become depth maps; every null takes the value of `preset`.
 
-    method: Literal["v2", "v1", "contour"] | None
+    Names are those of the registries in stages/projection: `method` in methods.py, `preset` in presets.py, `view_set`
+    in views.py, `smooth.kernel` in kernels.py.
+    """
+
+    method: str | None
     preset: str
     view_set: str | None
     resolution: int | None

@@ -59,7 +59,7 @@ def _coordinates(path: Path, group: h5py.Group, *, width: int | None = None) -> 
     stored = read_key(path, group, "points", width=width)
     if "scale" not in group["points"].attrs:
         raise InputError(f"{path}: {group.name}/points has no attribute scale")
-    return stored * np.float32(group["points"].attrs["scale"])
+    return (stored * np.float32(group["points"].attrs["scale"])).astype(np.float32)
 
 
 def _splits(path: Path, file: h5py.File) -> list[str]:

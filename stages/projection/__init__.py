@@ -1,1 +1,1 @@
-"""Points to depth maps: `presets` hold the constants, `rendering` renders, `differentiable` does the same in torch."""
+"""Point clouds -> depth maps: compiled for the CPU in `rendering`, in torch in `differentiable`."""

@@ -1,4 +1,4 @@
-"""Point clouds on their way in: checked, laid end to end, turned upright."""
+"""Point clouds as the input of the projection: checked, concatenated, turned upright."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _TO_Y_UP = {"x": ((1, 0, 2), (-1, 1, 1)), "y": ((0, 1, 2), (1, 1, 1)), "z": ((0,
 
 
 def orient(points: np.ndarray, up_axis: str) -> np.ndarray:
-    """Points [..., 3 or more] f4 with the axis that the dataset calls up turned to y, which the view sets expect.
+    """Points [..., 3 or more] f4 turned so that the dataset's up axis becomes y, which the view sets expect.
 
     x up becomes (-y, x, z) and z up becomes (x, z, -y); further columns stay as they are. For `y` it is the identity.
     """
@@ -24,13 +24,13 @@ def orient(points: np.ndarray, up_axis: str) -> np.ndarray:
     return turned
 
 
-def lay_out(
+def concatenate_clouds(
     points: np.ndarray | Sequence[np.ndarray], *, source: str = "points", first_sample: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Clouds laid end to end: points f4 [sum of P, 3] and offsets i8 [N + 1]; columns after the third are dropped.
+    """All clouds one after the other: points f4 [sum of P, 3] and offsets i8 [N + 1]; only x, y and z are kept.
 
     points is [N, P, 3 or more] or a sequence of [P, 3 or more]; a far, tiny or huge cloud is centred or scaled as
-    `in_single` says. Raises InputError naming `source` and the index of the first cloud that is empty, a single point,
+    `in_single` does. Raises InputError naming `source` and the index of the first cloud that is empty, a single point,
     all one point, not finite, or not made of x, y, z.
     """
     clouds = [_coordinates(cloud, where=f"{source}: sample {n}") for n, cloud in enumerate(points, first_sample)]

@@ -1,7 +1,7 @@
-"""The same projection in torch: on the device of the tensor given, differentiable in the smoothing weights.
+"""The projection of method v2 in torch: on the device of the given tensor, differentiable in the smoothing weights.
 
-`render` and `project` mirror those of `stages.projection` for method v2; the four steps work on N clouds in V views at
-once. Cells equal those of the compiled path except where float rounding puts a point in the next one.
+`render` and `project` mirror those of `stages.projection.rendering`; each of the four steps works on N clouds in V
+views at once. Cells equal those of the compiled path except where float rounding puts a point in the next cell.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,15 +18,16 @@ from stages.projection.kernels import kernel_weights, separate
 from stages.projection.presets import Projection
 from stages.projection.views import VIEW_SETS
 
-VOXELS_AT_ONCE = 2**27  # cells of all grids that are in memory together, half a gigabyte each time they are copied
+METHOD = "v2"  # the only one that is written in torch
+VOXELS_AT_ONCE = 2**27  # voxels of all grids in memory together: half a gigabyte for each copy of them
 
 
 class Projected(NamedTuple):
-    """Tensors of the meaning, shape and order that `stages.projection.Projected` gives, for clouds of one length."""
+    """Tensors of the same names, meaning and shape as in `rendering.Projected`, for clouds of one length."""
 
     depth: Tensor
     cells: Tensor
-    stored: Tensor
+    depth_values: Tensor
     surface: Tensor
     pixels: Tensor
     visible: Tensor
@@ -53,7 +54,7 @@ def render(
 
 
 def project(points: Tensor, projection: Projection, *, weights: Tensor | None = None) -> Projected:
-    """Depth maps and, per point and view, voxel, depth value, pixel and visibility, for clouds [N, P, 3 or more]."""
+    """Depth maps and, per point and view, voxel, depth value, pixel and visibility, of clouds [N, P, 3 or more]."""
     _check(points, projection)
     pieces = [_project(chunk, projection, weights) for chunk in _chunks(points, projection)]
     return Projected(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
@@ -89,16 +90,16 @@ def _in_single(points: Tensor) -> Tensor:
     return ((points - origin) / unit).float()
 
 
-def densify(cells: Tensor, stored: Tensor, projection: Projection) -> Tensor:
-    """Max-pooled grid f4 [B, D, R, R] of points quantised as cells i8 [B, P, 3] and stored f4 [B, P]."""
+def densify(cells: Tensor, depth_values: Tensor, projection: Projection) -> Tensor:
+    """Max-pooled grid f4 [B, D, R, R] of points quantised as cells i8 [B, P, 3] and depth_values f4 [B, P]."""
     size, depth = projection.resolution, projection.depth
     voxel = (cells[..., 2] * size + cells[..., 0]) * size + cells[..., 1]
-    grid = stored.new_zeros(len(cells), depth * size * size)
+    grid = depth_values.new_zeros(len(cells), depth * size * size)
     if projection.collision == "last":
-        order = torch.arange(stored.shape[1], device=stored.device).expand_as(voxel)
+        order = torch.arange(depth_values.shape[1], device=depth_values.device).expand_as(voxel)
         last = torch.zeros_like(grid, dtype=torch.long).scatter_reduce_(1, voxel, order, "amax", include_self=True)
-        stored = stored.gather(1, last.gather(1, voxel))
-    grid = grid.scatter_reduce(1, voxel, stored, "amax").view(-1, depth, size, size)
+        depth_values = depth_values.gather(1, last.gather(1, voxel))
+    grid = grid.scatter_reduce(1, voxel, depth_values, "amax").view(-1, depth, size, size)
     for axis, (window, padding) in enumerate(
         zip(projection.densify_window, projection.densify_padding, strict=True), start=1
     ):
@@ -122,7 +123,7 @@ def _convolved(grid: Tensor, axis: int, taps: Tensor) -> Tensor:
 
 
 def _largest(grid: Tensor, axis: int, window: int) -> Tensor:
-    """The maximum of every `window` neighbours along an axis, from maxima of 2, 4, 8 ..."""
+    """The maximum of every `window` neighbours along an axis, by maxima of 2, 4, 8, ... of them."""
     reach = 1
     while reach < window:
         step = min(reach, window - reach)
@@ -133,7 +134,7 @@ def _largest(grid: Tensor, axis: int, window: int) -> Tensor:
 
 
 def _padded(grid: Tensor, axis: int, padding: int) -> Tensor:
-    """A grid [B, D, R, R] with `padding` zeros, which are empty, at both ends of an axis."""
+    """A grid [B, D, R, R] with `padding` empty (zero) voxels at both ends of an axis."""
     return F.pad(grid, (0, 0) * (3 - axis) + (padding, padding)) if padding else grid
 
 
@@ -154,7 +155,7 @@ def crop(depth_maps: Tensor, projection: Projection) -> Tensor:
 
 
 def _smoother(projection: Projection, weights: Tensor | None, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The smoothing step: with the given weights, or the projection's kernel by its factors where it has some."""
+    """The smoothing step: with the given weights, or the projection's kernel, by its factors where it has any."""
     if weights is not None:
         return lambda grid: smooth(grid, weights)
     kernel = kernel_weights(projection.kernel, window=projection.smooth_window, sigma=projection.sigma)
@@ -174,24 +175,26 @@ def _smoother(projection: Projection, weights: Tensor | None, device: torch.devi
 def _render(
     points: Tensor, projection: Projection, weights: Tensor | None, refine: Callable[[Tensor], Tensor] | None
 ) -> Tensor:
-    cells, stored = quantise(points, projection)
-    grid = _smoother(projection, weights, points.device)(densify(cells.flatten(0, 1), stored.flatten(0, 1), projection))
+    cells, depth_values = quantise(points, projection)
+    pooled = densify(cells.flatten(0, 1), depth_values.flatten(0, 1), projection)
+    grid = _smoother(projection, weights, points.device)(pooled)
     white, _ = squeeze(refine(grid) if refine else grid)
-    return _polarity(crop(white, projection), projection).unflatten(0, stored.shape[:2])
+    return _polarity(crop(white, projection), projection).unflatten(0, depth_values.shape[:2])
 
 
 def _project(points: Tensor, projection: Projection, weights: Tensor | None) -> Projected:
-    cells, stored = quantise(points, projection)
-    grid = _smoother(projection, weights, points.device)(densify(cells.flatten(0, 1), stored.flatten(0, 1), projection))
+    cells, depth_values = quantise(points, projection)
+    pooled = densify(cells.flatten(0, 1), depth_values.flatten(0, 1), projection)
+    grid = _smoother(projection, weights, points.device)(pooled)
     white, largest = squeeze(grid)
     pixels, surface, visible = _look_up(cells.flatten(0, 1), grid, white, largest, projection)
     if projection.crop:
-        pixels = maps.crop_pixels(pixels, crop=projection.crop, size=projection.map_size)
-        visible = visible & maps.inside(pixels, projection.map_size)
-        pixels = pixels.clip(0, projection.map_size - 1)
+        pixels = maps.crop_pixels(pixels, crop=projection.crop, size=projection.resolution)
+        visible = visible & maps.inside(pixels, projection.resolution)
+        pixels = pixels.clip(0, projection.resolution - 1)
     depth = _polarity(crop(white, projection), projection)
-    per_view = (depth, cells.flatten(0, 1), stored.flatten(0, 1), surface, pixels, visible)
-    return Projected(*(values.unflatten(0, stored.shape[:2]) for values in per_view))
+    per_view = (depth, cells.flatten(0, 1), depth_values.flatten(0, 1), surface, pixels, visible)
+    return Projected(*(values.unflatten(0, depth_values.shape[:2]) for values in per_view))
 
 
 def _look_up(
@@ -216,8 +219,10 @@ def _chunks(points: Tensor, projection: Projection) -> Sequence[Tensor]:
 
 
 def _check(points: Tensor, projection: Projection) -> None:
-    if projection.method != "v2":
-        raise InputError(f"params.yaml: render.method {projection.method!r}: expected v2 for the torch projection")
+    if projection.method != METHOD:
+        raise InputError(
+            f"params.yaml: render.method {projection.method!r}: expected {METHOD}, the only one with a torch projection"
+        )
     if points.ndim != 3 or points.shape[1] < 2 or points.shape[2] < 3:
         raise InputError(f"points: expected [N, P, 3 or more] with at least 2 points, found {list(points.shape)}")
     extent = (points[..., :3].amax(1) - points[..., :3].amin(1)).amax(1)

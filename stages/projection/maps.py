@@ -1,4 +1,4 @@
-"""What happens to a finished depth map and to positions in it: crop and resize."""
+"""Crop and resize of a finished depth map and of positions in it."""
 
 import numpy as np
 from numba import njit

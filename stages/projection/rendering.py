@@ -1,11 +1,11 @@
-"""Points to depth maps: `resolve` the constants once, `orient` the clouds, then `render` or `project` them.
+"""Point clouds -> depth maps: `resolve` the constants once, `orient` the clouds, then `render` or `project` them.
 
     projection = resolve(params.render)
     depth = render(orient(points, dataset.up_axis), projection)  # f4 [N, V, R, R] in 0..1
 
-N samples, P points, V views, R resolution. `stages.projection.differentiable` has `render` and `project` of the same
-names for torch tensors, on the tensor's device and differentiable in the smoothing weights. It is not imported here, so
-that the CPU path starts without torch.
+N clouds, P points, V views, R rows and columns. `stages.projection.differentiable` has functions of the same names for
+torch tensors, on the tensor's device and differentiable in the smoothing weights. It is not imported here, so that the
+CPU path starts without torch.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.projection import fast, maps
-from stages.projection.clouds import lay_out, orient
-from stages.projection.kernels import KERNELS
-from stages.projection.presets import PRESETS, Projection, resolve
-from stages.projection.views import VIEW_SETS
-
-__all__ = ["KERNELS", "PRESETS", "VIEW_SETS", "Projected", "Projection", "orient", "project", "render", "resolve"]
+from stages.projection import maps
+from stages.projection.clouds import concatenate_clouds
+from stages.projection.methods import method_named, method_with_points
+from stages.projection.presets import Projection
 
 Clouds = np.ndarray | Sequence[np.ndarray]
 
@@ -32,7 +29,7 @@ class Projected(NamedTuple):
 
     depth: np.ndarray  # f4 [N, V, R, R], as `render` gives them
     cells: np.ndarray | list[np.ndarray]  # i2 [N, V, P, 3] voxel (x, y, z); x is the row axis, z in 0..depth-1
-    stored: np.ndarray | list[np.ndarray]  # f4 [N, V, P] depth value in 1..depth-2 that was written, larger is nearer
+    depth_values: np.ndarray | list[np.ndarray]  # f4 [N, V, P] written to the voxel, in 1..depth-2, larger is nearer
     surface: np.ndarray | list[np.ndarray]  # f4 [N, V, P] depth 0..1 at the point's voxel after smoothing, 0 is nearest
     pixels: np.ndarray | list[np.ndarray]  # i8 [N, V, P, 2] (row, column) in `depth`
     visible: np.ndarray | list[np.ndarray]  # bool [N, V, P]: the map shows the point's own depth at its pixel
@@ -43,12 +40,13 @@ def render(
 ) -> np.ndarray:
     """Depth maps f4 [N, V, R, R] in 0..1 of clouds [N, P, 3 or more] or a sequence of [P, 3 or more].
 
-    R is `projection.map_size`; `threads` is every core when None. With white background the nearest surface is 0 and
-    the background exactly 1; black is the opposite. Raises InputError naming `source` and the sample for a bad cloud,
-    counted from `first_sample` where the clouds are a piece of a larger set.
+    R is `methods.map_size(projection)`; `threads` is every core when None. With white background the nearest surface is
+    0 and the background exactly 1; black is the opposite. Raises InputError for an unknown method, and naming `source`
+    and the sample for a bad cloud, counted from `first_sample` where the clouds are part of a larger set.
     """
-    flat, offsets = lay_out(points, source=source, first_sample=first_sample)
-    return fast.run(flat, offsets, projection, threads=threads, per_point=False)[0]
+    method = method_named(projection.method)
+    flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
+    return method.run(flat, offsets, projection, threads=threads, per_point=False)[0]
 
 
 def project(
@@ -57,13 +55,16 @@ def project(
     """Depth maps as `render` gives them and, per point and view, voxel, depth value, pixel and visibility.
 
     A point is visible where its depth, read from the smoothed grid, differs by less than `projection.visible_within`
-    from the map's (PointCLIP V2's part segmentation). `projection.lookup` says how it finds its pixel: "as_released"
-    has the two axes exchanged, as the published code does; "corrected" has them right.
+    from the map's (PointCLIP V2's part segmentation). `projection.lookup` says which pixel is a point's:
+    "as_released" has row and column exchanged, as in the published code; "corrected" has them right. Raises InputError
+    as `render` does, and for a method that gives depth maps only.
     """
-    flat, offsets = lay_out(points, source=source, first_sample=first_sample)
-    depth, quantised = fast.run(flat, offsets, projection, threads=threads, per_point=True)
-    pixels, inside = pixels_in_map(quantised.pixels, projection)
-    per_point = (quantised.cells, quantised.stored, quantised.surface, pixels, quantised.visible & inside)
+    method = method_with_points(projection.method)
+    flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
+    depth, quantities = method.run(flat, offsets, projection, threads=threads, per_point=True)
+    pixels, inside = pixels_in_map(quantities.pixels, projection)
+    visible = quantities.visible & inside
+    per_point = (quantities.cells, quantities.depth_values, quantities.surface, pixels, visible)
     return Projected(depth, *(_by_cloud(values, offsets, projection.views) for values in per_point))
 
 
@@ -71,7 +72,7 @@ def pixels_in_map(pixels: np.ndarray, projection: Projection) -> tuple[np.ndarra
     """Pixels [..., 2] of the uncropped map moved into the cropped one, clipped to it, and whether they lie inside."""
     if not projection.crop:
         return pixels, True
-    size = projection.map_size
+    size = projection.resolution
     pixels = maps.crop_pixels(pixels, crop=projection.crop, size=size)
     return pixels.clip(0, size - 1), maps.inside(pixels, size)
 

@@ -1,4 +1,4 @@
-"""View sets: the rotations under which a point cloud is looked at, by name.
+"""View sets by name: the rotations of a point cloud, one or more for each view.
 
 Row-vector convention: a point becomes `p @ rotations[v, 0] @ rotations[v, 1] @ ... - translation`. Afterwards x is the
 row of the depth map (downwards), y its column, and z grows towards the viewer.
@@ -41,7 +41,7 @@ QUARTER_TURNS = ((0, 0, 1 / 2), (1 / 2, 0, 1 / 2), (1, 0, 1 / 2), (3 / 2, 0, 1 /
 DIAGONAL_TURNS = ((1 / 4, 0, 1 / 2), (3 / 4, 0, 1 / 2), (5 / 4, 0, 1 / 2), (7 / 4, 0, 1 / 2))
 POLE_TURNS = ((0, -1 / 2, 1 / 2), (0, 1 / 2, 1 / 2))  # from below, from above
 
-# A view set is added by one more entry: names, turns per view and a translation. Nothing else has to be told.
+# A view set is added by one more entry: names of the views, turns of each view and a translation.
 VIEW_SETS: dict[str, ViewSet] = {
     "v2_classification": ViewSet(
         names=("diagonal_0", "diagonal_1", "diagonal_2", "diagonal_3", "side_0", "side_1", "side_2", "side_3")

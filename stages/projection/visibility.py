@@ -1,6 +1,7 @@
-"""Depth maps and, for every point, its pixel and the views that see it: correctly, and as the released code does.
+"""Depth maps and, for every point, its pixel and the views in which it is visible, by two ways of look-up.
 
-The released segmentation reads the map of a point with row and column exchanged. One projection gives both.
+The released segmentation code reads the map of a point with row and column exchanged. One projection gives the correct
+visibility and that of the released code.
 """
 
 import dataclasses
@@ -9,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.core.errors import InputError
-from stages.projection import fast
-from stages.projection.clouds import lay_out
+from stages.projection.clouds import concatenate_clouds
+from stages.projection.methods import method_with_points
 from stages.projection.presets import Projection
 from stages.projection.rendering import pixels_in_map
 
@@ -20,29 +21,30 @@ class VisibleViews(NamedTuple):
 
     depth: np.ndarray  # f4 [N, V, R, R] in 0..1
     pixels: np.ndarray  # i8 [N, V, P, 2] (row, column) of every point in `depth`
-    visible: np.ndarray  # bool [N, V, P] whether the view shows the point at its pixel
-    visible_released: np.ndarray  # bool [N, V, P] the same at (column, row), as the released code looks it up
+    visible: np.ndarray  # bool [N, V, P] whether the map shows the point's own depth at its pixel
+    visible_released: np.ndarray  # bool [N, V, P] the same read at (column, row), as the released code does
 
 
 def render_with_visibility(
     points: np.ndarray, projection: Projection, *, source: str = "points", first_sample: int = 0
 ) -> VisibleViews:
-    """Depth maps of clouds [N, P, 3], y up, and the visibility of every point by both look-ups.
+    """Depth maps of clouds [N, P, 3], y up, and the visibility of every point by both ways of look-up.
 
-    `projection.lookup` is not read. InputError naming `source` where the clouds differ in their number of points, or
-    one cannot be projected; samples are counted from `first_sample`.
+    `projection.lookup` is not read. InputError naming `source` where the clouds differ in their number of points or
+    one cannot be projected, with samples counted from `first_sample`, and for a method that gives depth maps only.
     """
     counts = sorted({len(cloud) for cloud in points})
     if len(counts) > 1:
         raise InputError(f"{source}: clouds of {', '.join(map(str, counts))} points, expected as many in every cloud")
-    flat, offsets = lay_out(points, source=source, first_sample=first_sample)
+    method = method_with_points(projection.method)
+    flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
     corrected = dataclasses.replace(projection, lookup="corrected")
-    depth, quantised = fast.run(flat, offsets, corrected, threads=None, per_point=True)
-    pixels, inside = pixels_in_map(quantised.pixels, projection)
+    depth, quantities = method.run(flat, offsets, corrected, threads=None, per_point=True)
+    pixels, inside = pixels_in_map(quantities.pixels, projection)
     by_view = (len(depth), projection.views, -1)
     return VisibleViews(
         depth=depth,
         pixels=pixels.reshape(*by_view, 2),
-        visible=(quantised.visible & inside).reshape(by_view),
-        visible_released=(quantised.visible_transposed & inside).reshape(by_view),
+        visible=(quantities.visible & inside).reshape(by_view),
+        visible_released=(quantities.visible_transposed & inside).reshape(by_view),
     )

@@ -1,11 +1,11 @@
 """The four steps from points to a depth map, compiled: quantise, densify, smooth, squeeze (PointCLIP V2).
 
-The voxel grid is sparse by rows: `Grid.rows[z] = (start, stop)` are the rows of slice z that may hold something, and
-everything outside them is 0. Inside, a slice is one stretch of memory, so each step is a few long loops over shifted
-copies of it. Grid axes are (depth z, row x, column y); a value is the depth value of that voxel, 0 where empty.
+The voxel grid is sparse by rows: only rows start to stop - 1 of slice z, `Grid.rows[z] = (start, stop)`, may be other
+than 0. These rows are contiguous in memory, so each step is a few long loops over shifted copies of them. Grid axes are
+(depth z, row x, column y); a voxel has its depth value, or 0 where it is empty.
 
-The paper speaks of the minimum depth; the released code keeps the maximum of a value that grows towards the viewer, and
-paints the background white (1). These steps do what the code does; the polarity of `squeeze` is a parameter.
+The paper takes the minimum depth; the released code takes the maximum of a value that grows towards the viewer, and the
+background is white (1). These steps do what the code does; the polarity of `squeeze` is a parameter.
 """
 
 import math
@@ -19,18 +19,18 @@ LANES = 8
 
 
 class Layout(NamedTuple):
-    """How a grid lies in memory: `values[guard + (z * lines + x) * width + y]`, with zeros around every slice.
+    """Memory layout of a grid: a voxel is `values[guard + (z * lines + x) * width + y]`; zeros surround every slice.
 
-    Row x and column y count from `first`, so that what `xy_scale` leaves empty takes no memory.
+    Row x and column y count from `first`, so that the margin which `xy_scale` leaves empty takes no memory.
 
-    Pooling and smoothing along depth only look ahead, so that both work in place: what they make of slice z + 1, ... is
-    stored in slice z. Points are written that much further back, by half the pool's window and half the kernel's.
+    Pooling and smoothing along depth read only slices z, z + 1, ... and write slice z, so both work in place. To make
+    up for this shift, points are written further back by half the pool's window and half the kernel's.
     """
 
     depth: int  # slices D of the result
     size: int  # rows and columns R of the result
-    first: int  # first row and column of the result that points can reach; what lies before is not stored
-    reached: int  # rows and columns from there on that points can reach
+    first: int  # first row and column of the result that points can reach; those before it are not stored
+    reached: int  # number of rows and columns from `first` on that points can reach
     window: tuple[int, int, int]  # of the max pool, per axis (depth, row, column), odd
     padding: tuple[int, int, int]
     ahead: int  # half the kernel's window along depth: the slice where the densified grid starts
@@ -70,19 +70,9 @@ def layout(
 
 @njit(cache=True, nogil=True)
 def empty_grid(layout, slices):
-    """A grid with nothing in it; memory is taken only as it is reached. One slice is enough for a scratch grid."""
+    """A grid of zeros, of which the system provides memory only as it is written. A scratch grid needs one slice."""
     values = np.zeros(slices * layout.lines * layout.width + 2 * layout.guard, np.float32)
     return Grid(values, np.zeros((slices, 2), np.int64))
-
-
-def dense(grid: Grid, layout: Layout, *, start: int = 0) -> np.ndarray:
-    """The result of a step as a plain array f4 [D, R, R]; after `densify` it starts at slice `layout.ahead`."""
-    stored = grid.values[layout.guard : grid.values.size - layout.guard]
-    stored = stored.reshape(layout.slices, layout.lines, layout.width)
-    result = np.zeros((layout.depth, layout.size, layout.size), np.float32)
-    covered = slice(layout.first, layout.first + layout.reached)
-    result[:, covered, covered] = stored[start : start + layout.depth, : layout.reached, : layout.reached]
-    return result
 
 
 @njit(cache=True, nogil=True)
@@ -95,13 +85,13 @@ def value_at(grid, layout, z, row, column):
 
 
 @njit(cache=True, nogil=True)
-def quantise(points, rotations, translation, resolution, depth, xy_scale, depth_bias, cells, stored):
+def quantise(points, rotations, translation, resolution, depth, xy_scale, depth_bias, cells, depth_values):
     """Write the voxel and the depth value of every point of a cloud in one view.
 
     points f4 [P, 3], P > 0; rotations f4 [T, 3, 3], applied one after the other; translation f4 [3]. Into cells i4
-    [3, P] goes x, y, z: x and y clipped to 1..resolution-2, z to the grid's 0..depth-1, which only numbers beyond
-    float32 leave. Into stored f4 [P] goes the depth value, clipped to 1..depth-2 and not rounded. Order and width of
-    every operation follow the released code (float32 throughout).
+    [3, P] go x, y, z: x and y clipped to 1..resolution-2, z to 0..depth-1, which matters only where float32 overflows.
+    Into depth_values f4 [P] go the depth values, clipped to 1..depth-2 and not rounded. Order and precision of every
+    operation follow the released code (float32 throughout).
     """
     count = points.shape[0]
     turned = np.empty((3, count), np.float32)
@@ -130,19 +120,19 @@ def quantise(points, rotations, translation, resolution, depth, xy_scale, depth_
         scaled = (line[p] - centre) / largest * TWO
         value = ((scaled + ONE) / TWO + depth_bias) / span * top
         out[p] = np.int32(_clip(np.ceil(value), ZERO, top + ONE))
-        stored[p] = _clip(value, ONE, top)
+        depth_values[p] = _clip(value, ONE, top)
 
 
 @njit(cache=True, nogil=True)
 def _clip(value, low, high):
-    """The value f4 in low..high; NaN becomes low, so that the result is always fit to be an index."""
+    """The value f4 in low..high; NaN becomes low, so that the result is always a valid index."""
     value = value if value >= low else low
     return value if value <= high else high
 
 
 @njit(cache=True, nogil=True)
 def _rotate(turned, rotation):
-    """Replace turned f4 [3, P] by its columns as row vectors times rotation f4 [3, 3]."""
+    """Rotate turned f4 [3, P] in place: every column, as a row vector, times rotation f4 [3, 3]."""
     xs, ys, zs = turned[0], turned[1], turned[2]
     a, b, c = rotation[0, 0], rotation[0, 1], rotation[0, 2]
     d, e, f = rotation[1, 0], rotation[1, 1], rotation[1, 2]
@@ -156,7 +146,7 @@ def _rotate(turned, rotation):
 
 @njit(cache=True, nogil=True)
 def _largest(line):
-    """Largest of line f4 [L], which is used up: half of it is folded onto the other until one is left."""
+    """Largest of line f4 [L], which is overwritten: the maximum of its two halves until one value is left."""
     count = line.size
     while count > 1:
         half = count // 2
@@ -167,24 +157,24 @@ def _largest(line):
 
 @njit(cache=True, nogil=True)
 def _keep_larger(cells, others):
-    """Raise cells f4 [L] to others f4 [L], which lies elsewhere in memory."""
+    """Replace cells f4 [L] by the maximum of cells and others f4 [L]; their memory must not overlap."""
     for c in range(cells.size):
         other, held = others[c], cells[c]
         cells[c] = other if other > held else held
 
 
 @njit(cache=True, nogil=True)
-def densify(cells, stored, keep_last, layout, grid, scratch):
-    """Write the points into the grid and max pool it with stride 1; what was in the grid before is wiped.
+def densify(cells, depth_values, keep_last, layout, grid, scratch):
+    """Write the points into the grid and max pool it with stride 1; the previous content of the grid is erased.
 
-    cells i4 [3, P] and stored f4 [P] as `quantise` wrote them. Of several points in a voxel the largest depth value is
-    kept, or with `keep_last` the last in index order (what the segmentation release does on a CPU). The pool is padded
-    with 0, which never wins. Result voxel (z, x, y) is the maximum of z - padding to z - padding + window - 1 along
-    depth, and the same along the other axes. The result's first slice is `layout.ahead`.
+    cells i4 [3, P] and depth_values f4 [P] are as `quantise` wrote them. Of several points in a voxel the largest depth
+    value is kept, or with `keep_last` the last in index order (as the segmentation release does on a CPU). The pool is
+    padded with 0, which is below every depth value. Result voxel (z, x, y) is the maximum of z - padding to
+    z - padding + window - 1 along depth, and the same along the other axes. The result's first slice is `layout.ahead`.
     """
     for z in range(layout.slices):
         _keep_rows(grid, layout, z, 0, 0)
-    _scatter(cells, stored, keep_last, layout, grid)
+    _scatter(cells, depth_values, keep_last, layout, grid)
     for z in range(layout.slices):
         if grid.rows[z, 1] > 0:
             _pool_slice(grid, layout, z, scratch)
@@ -197,13 +187,13 @@ def densify(cells, stored, keep_last, layout, grid, scratch):
 
 @njit(cache=True, nogil=True)
 def _place(layout, z, row):
-    """Place in memory of the first cell of a row."""
+    """Index in memory of the first voxel of a row."""
     return layout.guard + (z * layout.lines + row) * layout.width
 
 
 @njit(cache=True, nogil=True)
 def _keep_rows(grid, layout, z, start, stop):
-    """Let slice z hold rows start..stop only: what it held outside them becomes 0."""
+    """Restrict slice z to the rows start to stop - 1: all others become 0."""
     held_start, held_stop = grid.rows[z, 0], grid.rows[z, 1]
     if held_start < start:
         grid.values[_place(layout, z, held_start) : _place(layout, z, min(start, held_stop))] = 0
@@ -214,26 +204,26 @@ def _keep_rows(grid, layout, z, start, stop):
 
 @njit(cache=True, nogil=True)
 def _include_rows(rows, others):
-    """Widen rows i8 [2] to hold others i8 [2] too; (0, 0) holds nothing."""
+    """Extend the range rows i8 [2] to include the range others i8 [2]; (0, 0) is the empty range."""
     if others[1] > 0:
         rows[0] = min(rows[0], others[0]) if rows[1] > 0 else others[0]
         rows[1] = max(rows[1], others[1])
 
 
 @njit(cache=True, nogil=True)
-def _scatter(cells, stored, keep_last, layout, grid):
-    """Write points shifted by the padding, so that a pool that looks ahead leaves its result where it belongs.
+def _scatter(cells, depth_values, keep_last, layout, grid):
+    """Write points shifted by the padding, which makes up for the shift of a pool that reads only what follows.
 
-    A cell outside the layout, which no finite cloud has, is moved to its border: nothing is written beside the grid.
+    A cell outside the layout, which no finite cloud has, is moved to its border: nothing is written outside the grid.
     """
     values, rows = grid
-    for p in range(stored.size):
+    for p in range(depth_values.size):
         z = min(max(cells[2, p] + layout.padding[0] + layout.ahead, 0), layout.slices - 1)
         x = min(max(cells[0, p] + layout.padding[1] - layout.first, 0), layout.lines - 1)
         y = min(max(cells[1, p] + layout.padding[2] - layout.first, 0), layout.width - 1)
         place = _place(layout, z, x) + y
-        if keep_last or stored[p] > values[place]:
-            values[place] = stored[p]
+        if keep_last or depth_values[p] > values[place]:
+            values[place] = depth_values[p]
         if rows[z, 1] == 0:
             rows[z, 0], rows[z, 1] = x, x + 1
         else:
@@ -242,7 +232,7 @@ def _scatter(cells, stored, keep_last, layout, grid):
 
 @njit(cache=True, nogil=True)
 def _pool_slice(grid, layout, z, scratch):
-    """Max pool of one slice along columns, then rows; the window grows by doubling: 1, 2, 4, ... and what is left."""
+    """Max pool of one slice along columns, then rows; the window doubles (1, 2, 4, ...) up to its size."""
     first, last = max(grid.rows[z, 0] - layout.window[1] + 1, 0), grid.rows[z, 1]
     grid.rows[z, 0] = first
     _keep_rows(scratch, layout, 0, first, last)
@@ -262,7 +252,7 @@ def _pool_slice(grid, layout, z, scratch):
 
 @njit(cache=True, nogil=True)
 def _larger_of(target, cells, others):
-    """Write the larger of cells f4 [L] and others f4 [L] into target f4 [L], which lies elsewhere in memory."""
+    """Write the maximum of cells f4 [L] and others f4 [L] into target f4 [L], which overlaps neither in memory."""
     for c in range(target.size):
         other, cell = others[c], cells[c]
         target[c] = other if other > cell else cell
@@ -270,14 +260,14 @@ def _larger_of(target, cells, others):
 
 @njit(cache=True, nogil=True)
 def _copy(target, source):
-    """Copy source f4 [L] to target f4 [L]; a plain loop is compiled better than an assignment of slices."""
+    """Copy source f4 [L] to target f4 [L]; numba compiles a plain loop better than an assignment of slices."""
     for c in range(target.size):
         target[c] = source[c]
 
 
 @njit(cache=True, nogil=True)
 def _trim(grid, layout, z):
-    """Set to 0 what lies beyond the result's rows and columns: the steps that follow read it as the outside."""
+    """Set to 0 what lies beyond the result's rows and columns: the next steps read it as padding."""
     last = min(grid.rows[z, 1], layout.reached)
     _keep_rows(grid, layout, z, min(grid.rows[z, 0], last), last)
     for x in range(grid.rows[z, 0], grid.rows[z, 1]):
@@ -287,7 +277,7 @@ def _trim(grid, layout, z):
 
 @njit(cache=True, nogil=True)
 def _pool_depth(grid, layout):
-    """Max pool along depth, in place: the slices that are read lie further on than the one that is written."""
+    """Max pool along depth, in place: the slices that are read come after the one that is written."""
     covered = 1
     while covered < layout.window[0]:
         step = min(covered, layout.window[0] - covered)
@@ -304,8 +294,9 @@ def _pool_depth(grid, layout):
 def smooth(grid, kernels, layout, scratch):
     """Convolve the densified grid with kernels f4 [K_depth, K_row, K_column], odd and padded with 0, one after another.
 
-    The result's first slice is 0. A kernel that is a product is best given as its factors, first the one along columns
-    (whatever comes later finds the columns beyond the result undefined); at most one may be longer than 1 along depth.
+    The result's first slice is 0. A kernel that is an outer product is best given as its factors. The one along columns
+    must come first, because the columns beyond the result are undefined after it; at most one factor may be longer than
+    1 along depth.
     """
     for kernel in kernels:
         if kernel.size > 1:
@@ -319,8 +310,8 @@ def _convolve(grid, kernel, layout, scratch):
     rows = np.zeros(2, np.int64)
     for z in range(layout.depth if kernel.shape[0] > 1 else layout.slices):
         rows[:] = 0
-        for near in range(z, min(z + kernel.shape[0], layout.slices)):
-            _include_rows(rows, grid.rows[near])
+        for other in range(z, min(z + kernel.shape[0], layout.slices)):
+            _include_rows(rows, grid.rows[other])
         if rows[1] > 0:
             rows[0] = max(rows[0] - kernel.shape[1] // 2, 0)
             rows[1] = min(rows[1] + kernel.shape[1] // 2, layout.reached)
@@ -334,7 +325,7 @@ def _convolve(grid, kernel, layout, scratch):
 
 @njit(cache=True, nogil=True)
 def _taps(kernel, layout):
-    """Shift in memory of every tap of one slice of the kernel, and its weights [K_depth, T], T a multiple of 3."""
+    """Offset in memory of every tap in a slice of the kernel, and weights [K_depth, T]; T is a multiple of 3."""
     lines, columns = kernel.shape[1:]
     count = -(-lines * columns // 3) * 3
     shifts, taps = np.zeros(count, np.int64), np.zeros((kernel.shape[0], count), np.float32)
@@ -351,17 +342,17 @@ def _convolve_slice(grid, z, shifts, taps, layout, scratch, rows):
     there = _place(layout, 0, rows[0])
     target = scratch.values[there : there + (rows[1] - rows[0]) * layout.width]
     fresh = True
-    for near in range(min(taps.shape[0], layout.slices - z)):
-        if grid.rows[z + near, 1] > 0:
-            here = _place(layout, z + near, rows[0])
+    for k in range(min(taps.shape[0], layout.slices - z)):
+        if grid.rows[z + k, 1] > 0:
+            here = _place(layout, z + k, rows[0])
             for tap in range(0, shifts.size, 3):
-                _weigh(grid.values, here, shifts[tap : tap + 3], taps[near, tap : tap + 3], fresh, target)
+                _weigh(grid.values, here, shifts[tap : tap + 3], taps[k, tap : tap + 3], fresh, target)
                 fresh = False
 
 
 @njit(cache=True, nogil=True)
 def _weigh(values, here, shifts, taps, fresh, target):
-    """Set target f4 [L] (or, unless fresh, add to it) the weighted sum of three shifted stretches of values."""
+    """Weighted sum of three shifted ranges of values, written to target f4 [L] if fresh, else added to it."""
     count, a, b, c = target.size, taps[0], taps[1], taps[2]
     first = values[here + shifts[0] : here + shifts[0] + count]
     second = values[here + shifts[1] : here + shifts[1] + count]
@@ -378,8 +369,8 @@ def _weigh(values, here, shifts, taps, fresh, target):
 def squeeze(grid, layout, white_background, depth_map):
     """Maximum along depth, divided by the map's maximum, into depth_map f4 [R, R]; returns that maximum.
 
-    White background: 1 minus the quotient, so background is exactly 1 and the nearest surface 0 (as released). Black
-    background: the quotient itself, background exactly 0.
+    White background: 1 minus the quotient, so the background is exactly 1 and the nearest surface 0 (as released).
+    Black background: the quotient itself, so the background is exactly 0.
     """
     depth_map[:] = 0
     for z in range(layout.depth):
@@ -391,6 +382,6 @@ def squeeze(grid, layout, white_background, depth_map):
     for x in range(layout.size):
         line = depth_map[x]
         for y in range(layout.size):
-            near = line[y] / largest
-            line[y] = ONE - near if white_background else near
+            value = line[y] / largest
+            line[y] = ONE - value if white_background else value
     return largest

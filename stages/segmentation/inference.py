@@ -6,6 +6,7 @@ import numpy as np
 import trimesh
 
 from stages.artifacts.types import Clouds, PatchFeatures
+from stages.projection.methods import map_size
 from stages.projection.presets import Projection
 from stages.projection.visibility import render_with_visibility
 from stages.segmentation.patch_config import PatchConfig
@@ -33,7 +34,7 @@ def segment_cloud(
         pixels=views.pixels,
         visible=views.visible,
         visible_released=views.visible_released,
-        map_size=projection.map_size,
+        map_size=map_size(projection),
         logit_scale=1.0,
     )
     unlabelled = Clouds(points[None], np.zeros(1, np.int64), np.zeros((1, len(points)), np.int64))

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_projection.py [--repeats 5] [--clouds 8]
 
-Prints, for classification (2048 points, ten views) and segmentation (224 x 224 x 112 grid), the milliseconds a view of
-the dense reference below and of `stages.projection.render`, and their ratio; then the peak memory of a process that
-renders segmentation maps, and the torch path's time where there is a CUDA device. Both sides use one thread. Nothing is
-asserted about time: machines differ.
+Prints, for classification (2048 points, ten views) and segmentation (224 x 224 x 112 grid), the milliseconds per view
+of the dense reference below and of `stages.projection.rendering.render`, and their ratio; then the peak memory of a
+process that renders segmentation maps, and the torch path's time where there is a CUDA device. Both sides use one
+thread. No time is asserted: machines differ.
 """
 
 import argparse
@@ -82,7 +82,8 @@ def peak_memory() -> None:
     The difference from two to one is what a further worker takes; the rest is numpy, numba and the compiled code.
     """
     code = (
-        "import re, sys, numpy as np; from pathlib import Path; from stages.projection import PRESETS, render\n"
+        "import re, sys, numpy as np; from pathlib import Path; from stages.projection.presets import PRESETS\n"
+        "from stages.projection.rendering import render\n"
         "points = np.sin(np.arange(2 * 2048 * 3, dtype='f4')).reshape(2, 2048, 3)\n"
         "threads = int(sys.argv[1])\n"
         "if threads: render(points, PRESETS['v2_segmentation'], threads=threads)\n"

@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from compiled_steps import dense, project_quantised
 
 from stages.projection import voxels
-from stages.projection.fast import project_quantised
 from stages.projection.kernels import kernel_weights
 from stages.projection.maps import resize
 from stages.projection.presets import PRESETS
@@ -44,7 +44,7 @@ def test_cells_equal_but_for_one_in_a_thousand(recorded):
         ours = project(recorded[f"points_{name}"], PROJECTION)
         equal = (ours.cells == recorded[f"cells_{name}"]).all(-1).mean()
         assert equal >= 0.999, name
-        np.testing.assert_allclose(ours.stored, recorded[f"zval_{name}"], atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(ours.depth_values, recorded[f"zval_{name}"], atol=1e-4, err_msg=name)
 
 
 def test_maps_from_the_recorded_cells(recorded):
@@ -77,7 +77,7 @@ def test_grid_before_pooling(recorded):
         grid, scratch = voxels.empty_grid(layout, layout.slices), voxels.empty_grid(layout, 1)
         cells = np.ascontiguousarray(recorded[f"cells_{name}"][n, v].T, np.int32)
         voxels.densify(cells, recorded[f"zval_{name}"][n, v], False, layout, grid, scratch)
-        np.testing.assert_array_equal(voxels.dense(grid, layout), recorded[match[0]])
+        np.testing.assert_array_equal(dense(grid, layout), recorded[match[0]])
 
 
 def test_resized_maps(recorded):

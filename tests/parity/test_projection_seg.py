@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from compiled_steps import project_quantised
 
-from stages.projection.fast import project_quantised
 from stages.projection.kernels import kernel_weights
 from stages.projection.maps import crop_pixels, resize
 from stages.projection.presets import PRESETS
@@ -41,7 +41,7 @@ def test_rotations_and_kernel_are_the_published_ones(recorded):
 
 def test_cells_equal_but_for_one_in_a_thousand(recorded, projected):
     assert (projected.cells == recorded["cells"]).all(-1).mean() >= 0.999
-    np.testing.assert_allclose(projected.stored, recorded["zval"], atol=1e-3)
+    np.testing.assert_allclose(projected.depth_values, recorded["zval"], atol=1e-3)
 
 
 def test_maps_from_the_recorded_cells(recorded, from_cells):
@@ -66,7 +66,7 @@ def test_visibility_and_positions_in_the_right_order_given_the_cells(recorded):
 
 def test_crop_of_positions_and_maps(recorded):
     np.testing.assert_array_equal(
-        crop_pixels(recorded["point_loc"].astype(np.int64), crop=PROJECTION.crop, size=PROJECTION.map_size),
+        crop_pixels(recorded["point_loc"].astype(np.int64), crop=PROJECTION.crop, size=PROJECTION.resolution),
         recorded["point_loc_crop"],
     )
     kept = slice(*PROJECTION.crop)

@@ -18,6 +18,7 @@ from stages.backbones.clip import ClipModel, resize
 from stages.bundled.pretraining.captions import PART_TEMPLATES
 from stages.bundled.procedural_parts import PARTS, labelled_shape
 from stages.config.pretrain import PretrainParts
+from stages.projection.methods import map_size
 from stages.projection.presets import Projection
 from stages.projection.rendering import project
 
@@ -57,7 +58,7 @@ class PartShapes(Dataset):
         projected = project([shaken(points, rng)], self._projection, threads=1)
         views = rng.permutation(self._projection.views)[: self._settings.views_shown]
         maps = torch.from_numpy(projected.depth[:, views])
-        places = (projected.pixels[0, views][..., ::-1] + 0.5) * (2 / self._projection.map_size) - 1
+        places = (projected.pixels[0, views][..., ::-1] + 0.5) * (2 / map_size(self._projection)) - 1
         return Shown(
             category,
             resize(maps, self._settings.resolution)[0],

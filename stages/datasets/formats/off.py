@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.datasets.formats.geometry import FormatError, Geometry, mesh
-from stages.datasets.formats.words import decode
+from stages.datasets.formats.words import decode, numbers
 
 HEADER = re.compile(r"\s*(?P<texture>ST)?(?P<colour>C)?(?P<normal>N)?(?P<four>4)?(?P<dimension>n)?OFF", re.IGNORECASE)
 MORE = {"texture": 2, "colour": 4, "normal": 3}  # numbers after x y z
@@ -24,30 +24,36 @@ def read(content: bytes, path: Path) -> Geometry:
     rest = text[header.end() :] if header else text
     if re.match(r"\s*BINARY", rest, re.IGNORECASE):
         raise FormatError("binary OFF, only its text form is read")
-    lines = [line.split() for line in rest.splitlines() if line.strip()]
-    if not lines or len(lines[0]) < 2:
+    lines = [line for line in rest.splitlines() if line.strip()]
+    counts = lines[0].split() if lines else []
+    if len(counts) < 2:
         raise FormatError("no line with the numbers of vertices and faces")
-    vertices, faces = int(lines[0][0]), int(lines[0][1])
+    vertices, faces = int(counts[0]), int(counts[1])
     if vertices < 1 or faces < 0:
         raise FormatError(f"{vertices} vertices and {faces} faces")
     more = sum(count for name, count in MORE.items() if header and header[name])
     rows = _by_lines(lines[1:], vertices, faces)
-    points, corners, sizes = rows or _by_words([word for line in lines[1:] for word in line], vertices, faces, 3 + more)
+    points, corners, sizes = rows or _by_words(" ".join(lines[1:]).split(), vertices, faces, 3 + more)
     return mesh(points, corners, sizes)
 
 
-def _by_lines(lines: list[list[str]], vertices: int, faces: int):
+def _by_lines(lines: list[str], vertices: int, faces: int):
     """Points, corners and sizes where every row has a line of its own; None where the lines are wrapped."""
     of_vertices, of_faces = lines[:vertices], lines[vertices : vertices + faces]
-    if len(of_vertices) < vertices or any(not 3 <= len(line) <= 12 for line in of_vertices):
+    widths = {len(line.split()) for line in of_vertices}
+    if len(of_vertices) < vertices or len(widths) > 1 or not 3 <= max(widths) <= 12:
         return None
-    if len({len(line) for line in of_vertices}) > 1 or any(len(line) <= int(line[0]) for line in of_faces):
-        return None
+    corners, sizes = [], []
+    for line in of_faces:
+        words = line.split()
+        size = int(words[0])
+        if len(words) <= size:
+            return None
+        corners += map(int, words[1 : size + 1])
+        sizes.append(size)
     if len(of_faces) < faces:
         raise FormatError(f"holds {len(of_faces)} faces, its header says {faces}")
-    sizes = [int(line[0]) for line in of_faces]
-    corners = [int(word) for line, size in zip(of_faces, sizes, strict=True) for word in line[1 : size + 1]]
-    return np.array([line[:3] for line in of_vertices], float), np.array(corners, np.int64), np.array(sizes, np.int64)
+    return numbers(of_vertices, (0, 1, 2)), np.array(corners, np.int64), np.array(sizes, np.int64)
 
 
 def _by_words(words: list[str], vertices: int, faces: int, width: int):

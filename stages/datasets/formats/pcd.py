@@ -10,6 +10,7 @@ import lzf
 import numpy as np
 
 from stages.datasets.formats.geometry import FormatError, Geometry
+from stages.datasets.formats.words import numbers
 
 REQUIRED = ("FIELDS", "SIZE", "TYPE", "DATA")
 MOST_EXPANSION = 300  # the compression cannot do better: 264 bytes for a reference of 3
@@ -34,13 +35,13 @@ def _short(rows: int, count: int) -> FormatError:
 def _ascii(body: bytes, dtype: np.dtype, count: int) -> tuple[list[np.ndarray], int]:
     widths = [int(np.prod(dtype[name].shape)) for name in dtype.names]
     places = dict(zip(dtype.names, np.cumsum([0, *widths]), strict=False))
-    lines = [line.split() for line in body.splitlines() if line.strip()]
+    lines = [line for line in body.splitlines() if line.strip()]
     if len(lines) != count:
         raise _short(len(lines), count)
-    odd = next((line for line in lines if len(line) != sum(widths)), None)
+    odd = next((length for line in lines if (length := len(line.split())) != sum(widths)), None)
     if odd is not None:
-        raise FormatError(f"{len(odd)} numbers a row, its header says {sum(widths)}")
-    return [np.array([line[places[axis]] for line in lines], np.float64) for axis in "xyz"], 0
+        raise FormatError(f"{odd} numbers a row, its header says {sum(widths)}")
+    return list(numbers(lines, [places[axis] for axis in "xyz"]).T), 0
 
 
 def _binary(body: bytes, dtype: np.dtype, count: int) -> tuple[list[np.ndarray], int]:

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.csv
 
 from stages.datasets.formats.geometry import FormatError, Geometry
-from stages.datasets.formats.words import decode
+from stages.datasets.formats.words import decode, numbers
 
-LOOKED_AT = 200  # lines from which the layout is told
+LOOKED_AT, BEGINNING = 200, 100_000  # lines and characters from which the layout is told
 WIDEST = 256  # columns of a table
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?|[-+]?(nan|inf|infinity)"
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?|[-+]?\d+")
 AXIS = re.compile(r"(?:coord|pos|position|point|points|p)?[_:. ]?([xyz012])(?:[\s(\[_].*)?", re.IGNORECASE)
+COMMENT = re.compile(r"\s*(?:#|//|;|!)([^\n]*)\n?")
 LANDMARKS = re.compile(r"\s*version:\s*\d+\s+n_points:\s*\d+", re.IGNORECASE)
 MISSING = ["", "nan", "NaN", "NAN", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "null", "NULL", "NA", "N/A"]
 MISSING += ["1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "1.#INF", "-1.#INF", "1.#QNAN0", "-1.#IND00", "1.#INF00"]
@@ -47,7 +48,7 @@ def read_ptx(content: bytes, path: Path) -> Geometry:
             raise FormatError("expected columns, rows, four axes and a matrix of four rows")
         if len(body) < columns * rows:
             raise FormatError(f"holds {len(body)} points, its header says {columns} x {rows}")
-        points = np.array([line.split()[:3] for line in body], np.float64)
+        points = numbers(body, (0, 1, 2))
         seen = points.any(axis=1)
         clouds.append(points[seen] @ matrix[:3, :3] + matrix[3, :3])
         missing += int((~seen).sum())
@@ -66,7 +67,8 @@ def _table(content: bytes) -> tuple[np.ndarray, list[str] | None, tuple[str, ...
     text = re.sub(r"\r\n?", "\n", text)
     comments, text = _without_comments(text)
     text, count = _without_count(text)
-    sample = [line for line in text[: LOOKED_AT * 400].split("\n")[:LOOKED_AT] if line.strip()]
+    sample = [line for line in text[:BEGINNING].split("\n", LOOKED_AT)[:LOOKED_AT] if line.strip()]
+    sample = sample[:-1] if len(text) > BEGINNING and len(sample) > 1 else sample  # the last one may be cut
     if not sample:
         raise FormatError("empty, expected one point a line")
     separator, decimal = _layout(sample)
@@ -83,9 +85,10 @@ def _table(content: bytes) -> tuple[np.ndarray, list[str] | None, tuple[str, ...
 
 def _without_comments(text: str) -> tuple[str, str]:
     """The last comment line before the points, where a header may stand, and the text without comments."""
-    last = ""
-    while (match := re.match(r"\s*(?:#|//|;|!)([^\n]*)\n?", text)) is not None:
-        last, text = match[1].strip() or last, text[match.end() :]
+    last, start = "", 0
+    while (match := COMMENT.match(text, start)) is not None:
+        last, start = match[1].strip() or last, match.end()
+    text = text[start:]
     return last, re.sub(r"(^|[ \t]+)(#|//)[^\n]*", "", text, flags=re.MULTILINE) if re.search("#|//", text) else text
 
 

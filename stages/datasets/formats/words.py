@@ -1,6 +1,9 @@
 """Bytes of a text file in any of the encodings that tools write."""
 
 import codecs
+from collections.abc import Sequence
+
+import numpy as np
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -9,6 +12,13 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+
+def numbers(lines: Sequence[str] | Sequence[bytes], columns: Sequence[int]) -> np.ndarray:
+    """The given columns of rows of words as f8 [lines, columns]; ValueError for a row without them, or other words."""
+    if not len(lines):
+        return np.empty((0, len(columns)))
+    return np.loadtxt(lines, usecols=columns, ndmin=2, comments=None)
 
 
 def decode(content: bytes) -> str:
