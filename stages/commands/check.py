@@ -7,8 +7,10 @@ file has, files that are not there, and the same for the values of sweeps and of
 import argparse
 import copy
 import pkgutil
+import re
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from stages.artifacts.files import read_text
@@ -25,7 +27,8 @@ from stages.language.llm.corpora import is_imported
 from stages.language.llm.sets import parse_prompt_sets
 from stages.language.prompts.parts import parse_part_templates
 from stages.language.prompts.templates import parse_templates
-from stages.projection.presets import preset_named, resolve
+from stages.projection.presets import preset_named
+from stages.projection.settings import resolve
 from stages.prompt_search import protocols as prompt_search
 from stages.segmentation import protocols as segmentation
 from stages.weights import require_watched
@@ -53,82 +56,66 @@ class Sections:
 
 
 def main(*, root: Path = Path()) -> None:
-    """Print every mistake in params.yaml, a line each on stderr, and exit with 1 where there is one."""
-    found = mistakes(root)
+    """Print every mistake in params.yaml, one line each on stderr, and exit with 1 where there is one."""
+    found = mistakes(load_document(root), root)
     for line in found:
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {root / FILE}: {line}", file=sys.stderr)
     if found:
         sys.exit(1)
     print(f"{root / FILE}: no mistakes")
 
 
-def mistakes(root: Path) -> list[str]:
-    """A line for every mistake in `root`/params.yaml; InputError where it cannot be read at all."""
-    document = load_document(root)
-    lines = [
-        *_wrong_in(document, CHECKS, root),
-        *_wrong_in_sweeps(document, root),
-        *_wrong_in_published(document, root),
-    ]
-    return list(dict.fromkeys(f"{root / FILE}: {line}" for line in lines))
+def mistakes(document: dict, root: Path) -> list[str]:
+    """A line for every mistake in a params.yaml's `document`, beginning with its key; files are those of `root`."""
+    known = [*_wrong_in(document, NAMES, root), *_run(FILES, Sections(document), root)]
+    keys = {_key_of(line) for line in known}
+    return list(dict.fromkeys([*known, *_wrong_when_changed(document, root, known=keys)]))
 
 
 def _wrong_in(document: dict, checks: tuple[Check, ...], root: Path) -> Iterator[str]:
     yield from checked(document, Params)[1]
-    sections = Sections(document)
+    yield from _run(checks, Sections(document), root)
+
+
+def _run(checks: tuple[Check, ...], sections: Sections, root: Path) -> Iterator[str]:
     for check in checks:
-        try:
+        with suppress(UnreadError):
             yield from check(sections, root)
-        except UnreadError:
-            continue
 
 
-def _wrong_in_sweeps(document: dict, root: Path, *, names: Container[str] | None = None) -> Iterator[str]:
-    """What is wrong with the values of the sweeps, of those `names` alone where they are given."""
-    try:
-        sweeps = Sections(document).sweep
-    except UnreadError:
-        return
-    for name, sweep in sweeps.items():
-        if names is None or name in names:
-            for number, value in enumerate(sweep.values):
-                overrides = {sweep.param: value} | sweep.fixed
-                yield from _wrong_with(overrides, document, root, source=f"sweep.{name}.values.{number}")
-
-
-def _wrong_in_published(document: dict, root: Path) -> Iterator[str]:
-    """What is wrong with the published selection and with its sweeps, which run after it with its values."""
-    try:
-        reproduce = Sections(document).reproduce
-    except UnreadError:
-        return
-    source = "reproduce.overrides"
-    wrong = list(_wrong_with(reproduce.overrides, document, root, source=source))
-    yield from wrong
-    if not wrong:
-        changed = _changed(document, reproduce.overrides, source=source)
-        of_sweeps = set(_wrong_in_sweeps(document, root))
-        for line in _wrong_in_sweeps(changed, root, names=reproduce.sweeps):
-            if line not in of_sweeps:
+def _wrong_when_changed(document: dict, root: Path, *, known: set[str]) -> Iterator[str]:
+    """What is wrong with the values of sweeps and of the published selection, but keys `known` to be wrong without."""
+    sections = Sections(document)
+    runs = []
+    with suppress(UnreadError):
+        runs += [
+            (f"sweep.{name}.values.{number}", {sweep.param: value} | sweep.fixed)
+            for name, sweep in sections.sweep.items()
+            for number, value in enumerate(sweep.values)
+        ]
+    with suppress(UnreadError):
+        runs.append(("reproduce.overrides", sections.reproduce.overrides))
+    for source, overrides in runs:
+        for line in _wrong_with(overrides, document, root):
+            if not any(f"{_key_of(line)}.".startswith(f"{key}.") for key in known):
                 yield f"{source}: {line}"
 
 
-def _wrong_with(overrides: Mapping[str, object], document: dict, root: Path, *, source: str) -> Iterator[str]:
-    """What is wrong in `document` with `overrides` set that is right without them; each line begins with `source`."""
-    known = set(_wrong_in(document, NAMES, root))
-    try:
-        changed = _changed(document, overrides, source=source)
-    except InputError as error:
-        yield str(error)
-    else:
-        yield from (f"{source}: {line}" for line in _wrong_in(changed, NAMES, root) if line not in known)
-
-
-def _changed(document: dict, overrides: Mapping[str, object], *, source: str) -> dict:
+def _wrong_with(overrides: Mapping[str, object], document: dict, root: Path) -> Iterator[str]:
+    """What is wrong in `document` with `overrides` set."""
     changed = copy.deepcopy(document)
-    for key, value in overrides.items():
-        set_key(changed, key, value, source=source)
-    return changed
+    try:
+        for key, value in overrides.items():
+            set_key(changed, key, value, source=FILE)
+    except InputError as error:
+        yield str(error).removeprefix(f"{FILE}: ")
+    else:
+        yield from _wrong_in(changed, NAMES, root)
+
+
+def _key_of(line: str) -> str:
+    """The key that a line begins with."""
+    return re.split("[: ]", line, maxsplit=1)[0]
 
 
 def _entries(sections: Sections, root: Path) -> Iterator[str]:
@@ -137,7 +124,7 @@ def _entries(sections: Sections, root: Path) -> Iterator[str]:
 
 def _readers(sections: Sections, root: Path) -> Iterator[str]:
     for name, entry in sections.dataset.items():
-        key = f"dataset.{name}.reader: '{entry.reader}'"
+        key = f"dataset.{name}.reader '{entry.reader}'"
         if ":" in entry.reader:
             try:
                 pkgutil.resolve_name(entry.reader)
@@ -175,7 +162,7 @@ def _methods(sections: Sections, root: Path) -> Iterator[str]:
 def _proposals(sections: Sections, root: Path) -> Iterator[str]:
     for name in sections.detect.proposals:
         if name not in PROPOSALS:
-            yield f"detect.proposals: '{name}': expected one of {', '.join(PROPOSALS)}"
+            yield f"detect.proposals '{name}': expected one of {', '.join(PROPOSALS)}"
         elif name == "detr3d" and sections.detect.weights is None:
             yield "detect.weights: null, expected the path of 3DETR's ScanNet weights for the proposals detr3d"
 
@@ -191,12 +178,12 @@ def _generated_sets(sections: Sections, root: Path) -> Iterator[str]:
         return
     for name in generate.sets:
         if name not in sets and not is_imported(name):
-            yield f"generate.sets: '{name}': expected one of {', '.join(sets)}, or one of PointCLIP V2's own"
+            yield f"generate.sets '{name}': expected one of {', '.join(sets)}, or one of PointCLIP V2's own"
     if not generate.examples and any(name in sets and sets[name].pictures for name in generate.sets):
         yield "generate.examples: none, expected some for the sets that send pictures"
     for name in generate.examples:
         if not (picture := Paths(root).example_picture(name)).is_file():
-            yield f"generate.examples: '{name}': {picture}: no such file"
+            yield f"generate.examples '{name}': {picture}: no such file"
 
 
 def _class_sets(sections: Sections, root: Path) -> Iterator[str]:
@@ -222,7 +209,7 @@ def _start_of_training(sections: Sections, root: Path) -> Iterator[str]:
     text, embedded = sections.train.text, sections.embed.sets
     searched = [name for name, protocol in prompt_search.PROTOCOLS.items() if protocol.labels_read != "test"]
     if text not in embedded and text not in searched:
-        yield f"train.text: '{text}': expected one of embed.sets, {', '.join(embedded)}, or {' or '.join(searched)}"
+        yield f"train.text '{text}': expected one of embed.sets, {', '.join(embedded)}, or {' or '.join(searched)}"
 
 
 def _part_sets(sections: Sections, root: Path) -> Iterator[str]:
@@ -272,12 +259,12 @@ def _unknown_weights(key: str, entry: Backbone, root: Path) -> Iterator[str]:
     import open_clip  # here: it takes seconds, and local files alone do without it
 
     if entry.architecture not in open_clip.list_models():
-        yield f"{key}.architecture: '{entry.architecture}': not an open_clip model name"
+        yield f"{key}.architecture '{entry.architecture}': not an open_clip model name"
     elif not trained and not open_clip.get_pretrained_cfg(
         entry.architecture.removesuffix("-quickgelu"), entry.pretrained
     ):
         known = ", ".join(open_clip.list_pretrained_tags_by_model(entry.architecture))
-        yield f"{key}.pretrained: '{entry.pretrained}': expected a local checkpoint or one of open_clip's tags, {known}"
+        yield f"{key}.pretrained '{entry.pretrained}': expected a local checkpoint or one of open_clip's tags, {known}"
 
 
 def _not_embedded(used: Mapping[str, Iterable[str]], sections: Sections) -> Iterator[str]:
@@ -285,7 +272,7 @@ def _not_embedded(used: Mapping[str, Iterable[str]], sections: Sections) -> Iter
     for key, names in used.items():
         for name in names:
             if name not in embedded:
-                yield f"{key}: '{name}': expected one of embed.sets, {', '.join(embedded)}"
+                yield f"{key} '{name}': expected one of embed.sets, {', '.join(embedded)}"
 
 
 def _taken_names(section: str, protocols: Iterable[str], taken: tuple[str, ...]) -> Iterator[str]:
@@ -300,7 +287,7 @@ def _template_mistakes(key: str, name: str, parse: Callable, root: Path) -> Iter
     try:
         parse(read_text(path, hint="expected such a file of templates, or a set of generate.sets"), source=str(path))
     except InputError as error:
-        yield f"{key}: '{name}': {error}"
+        yield f"{key} '{name}': {error}"
 
 
 def _refusal(call: Callable, *arguments, **options) -> Iterator[str]:
@@ -329,7 +316,8 @@ NAMES: tuple[Check, ...] = (
     _part_sets,
     _box_templates,
 )
-CHECKS = (*NAMES, _dataset_files, _proposal_weights, _backbone_files)
+# What must lie on this machine, of what is selected.
+FILES: tuple[Check, ...] = (_dataset_files, _proposal_weights, _backbone_files)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def unknown_names(params: Params) -> Iterator[str]:
         entries = getattr(params, kind)
         for name in getattr(getattr(params, place), axis):
             if name not in entries:
-                yield f"{place}.{axis}: '{name}': no such entry of {kind}; known are {', '.join(sorted(entries))}"
+                yield f"{place}.{axis} '{name}': no such entry of {kind}; known are {', '.join(sorted(entries))}"
 
 
 def as_yaml(params: Params) -> str:

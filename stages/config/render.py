@@ -1,8 +1,10 @@
 """Section `render` of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stages.config.section import PER_AXIS, section
+from pydantic import Field
+
+from stages.config.section import PER_AXIS, Name, NotNegative, Positive, PositiveShare, Voxels, section
 
 
 @section
@@ -21,10 +23,10 @@ class Smooth:
     0..1. Every null takes the preset's value.
     """
 
-    kernel: str | None
+    kernel: Name | None
     window: PER_AXIS | None
-    sigma: float | tuple[float, float, float] | None
-    range_sigma: float | None
+    sigma: Positive | tuple[Positive, Positive, Positive] | None
+    range_sigma: Positive | None
 
 
 @section
@@ -35,14 +37,14 @@ class Render:
     in views.py, `smooth.kernel` in kernels.py.
     """
 
-    method: str | None
-    preset: str
-    view_set: str | None
-    resolution: int | None
-    depth: int | None
-    xy_scale: float | None
-    depth_bias: float | None
-    crop: tuple[int, int] | None
+    method: Name | None
+    preset: Name
+    view_set: Name | None
+    resolution: Annotated[int, Field(ge=3, le=1024)] | None
+    depth: Annotated[int, Field(ge=3, le=1024)] | None
+    xy_scale: PositiveShare | None
+    depth_bias: NotNegative | None
+    crop: tuple[Voxels, Voxels] | None
     lookup: Literal["as_released", "corrected"] | None
     densify: Densify
     smooth: Smooth

@@ -51,7 +51,9 @@ NotNegative = Annotated[float, Field(ge=0, le=1e6)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]  # of something that must not be gone altogether
-PER_AXIS = tuple[int, int, int]
+Voxels = Annotated[int, Field(ge=0, le=1024)]
+Width = Annotated[int, Field(ge=0, le=99)]
+PER_AXIS = tuple[Width, Width, Width]
 
 Unique = AfterValidator(_without_repeats)
 Some = Field(min_length=1)

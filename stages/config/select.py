@@ -27,7 +27,7 @@ class Select:
 
     def __post_init__(self):
         wrong = [
-            f"{task}: '{name}' is not among {among}"
+            f"{task} '{name}': not among {among}"
             for task, among in AMONG.items()
             for name in getattr(self, task)
             if name not in getattr(self, among)

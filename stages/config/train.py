@@ -10,7 +10,6 @@ from stages.config.section import (
     Device,
     Name,
     NotNegative,
-    Positive,
     Seed,
     Share,
     ShareBelowOne,
@@ -65,7 +64,7 @@ class Train:
     batch_size: Count | None
     micro_batch_size: Count | None
     epochs: Count | None
-    learning_rate: Positive | None
+    learning_rate: Annotated[float, Field(gt=0)] | None
     weight_decay: NotNegative | None
     warmup_epochs: CountOrNone | None
     label_smoothing: Annotated[float, Field(ge=0, le=0.5)] | None

@@ -34,14 +34,17 @@ def problems(error: ValidationError, document: Any) -> list[str]:
     """A line for every wrong key that pydantic found in `document`, unknown keys first.
 
     A misspelt key is both unknown and missing: the unknown one tells more. Where a value may be one of several kinds,
-    its line names all, or what is wrong inside the kind that it has.
+    its line names all, or what is wrong inside the kind that it has; of a list it is the first wrong item.
     """
     found: dict[tuple, list[dict]] = {}
     for problem in error.errors(include_url=False):
         found.setdefault(_key(problem, document), []).append(problem)
     innermost = [key for key in found if not any(other[: len(key)] == key != other for other in found)]
     innermost.sort(key=lambda key: found[key][0]["type"] != UNKNOWN)
-    return [line for key in innermost for line in _lines(".".join(map(str, key)), found[key])]
+    first_items: dict[tuple, tuple] = {}
+    for key in innermost:
+        first_items.setdefault(key[:-1] if key and isinstance(key[-1], int) else key, key)
+    return [line for key in first_items.values() for line in _lines(key, found[key])]
 
 
 def one_line(error: Exception) -> str:
@@ -59,9 +62,9 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
-def _lines(key: str, alternatives: list[dict]) -> Iterator[str]:
+def _lines(parts: tuple, alternatives: list[dict]) -> Iterator[str]:
     """The lines about one key: what each of the `alternatives` that its value may be expects."""
-    problem = alternatives[0]
+    key, problem = ".".join(str(part) or "''" for part in parts), alternatives[0]
     if isinstance(cause := problem.get("ctx", {}).get("error"), InconsistentError):
         yield from (f"{key}.{line}" if key else line for line in cause.args)
         return
@@ -73,6 +76,8 @@ def _lines(key: str, alternatives: list[dict]) -> Iterator[str]:
 def _worded(problem: dict) -> str:
     if problem["type"] == "too_short":
         return f"expected at least {problem['ctx']['min_length']} of them"
+    if problem["type"] == "too_long":
+        return f"expected {problem['ctx']['max_length']} of them"
     return WORDED.get(problem["type"], problem["msg"])
 
 
