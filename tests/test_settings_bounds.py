@@ -58,7 +58,8 @@ MISTAKES = [
     ("dataset", DOCUMENT["dataset"] | {"": ENTRY}, f".'': {ID} ''"),
     ("dataset.rooms", None, f"{KEYS} null"),
     ("dataset.rooms.up_axis", "w", "Input should be 'x', 'y' or 'z', got 'w'"),
-    ("dataset.rooms.points", 0, f"{AT_LEAST} 1, got 0"),
+    ("dataset.rooms.points", 1, f"{AT_LEAST} 2, got 1"),
+    ("dataset.shapenetpart.splits", {"train": -1}, f".train: {AT_LEAST} 1, got -1"),
     ("dataset.folder.test_share", 1.0, f"{BELOW} 1, got 1.0"),
     ("dataset.folder.test_share", NAN, f"{FINITE}, got nan"),
     ("dataset.folder.seed", -1, f"{AT_LEAST} 0, got -1"),
@@ -67,7 +68,7 @@ MISTAKES = [
     ("backbone.bundled.pretrained", None, "Input should be a valid string, got null"),
     ("backbone.bundled.precision", "fp16", "Input should be 'fp32' or 'bf16', got 'fp16'"),
     # download
-    ("download.num_points", 0, f"{AT_LEAST} 1, got 0"),
+    ("download.num_points", 1, f"{AT_LEAST} 2, got 1"),
     ("download.max_samples", 0, f"{AT_LEAST} 1, got 0"),
     ("download.validation_fraction", 1.0, f"{BELOW} 1, got 1.0"),
     ("download.validation_fraction", INF, f"{FINITE}, got inf"),

@@ -44,6 +44,7 @@ Key = Annotated[str, text_like(r"[a-z0-9_]+(\.[^.]+)+", "a full key, section.nam
 Name = Annotated[str, Field(min_length=1)]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Points = Annotated[int, Field(ge=2, le=10_000_000)]  # of a cloud: one alone has no extent
 CountOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
