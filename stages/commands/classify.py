@@ -69,7 +69,7 @@ def main(**options) -> None:
 
     def teller() -> Tell:
         model = load_backbone(backbone, entry, device=choose_device(params.extract.device), root=root)
-        warn_of_unknown_words(model.unknown_words(map(display_name, names)), backbone=backbone)
+        warn_of_unknown_words(model.unknown_words(map(display_name, (*names, asked.category or ""))), backbone=backbone)
         return (_part_teller if asked.part else _classifier)(names, model, params, asked, root, depth)
 
     told = []
