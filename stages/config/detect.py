@@ -39,7 +39,7 @@ class Clusters:
     Sizes are in voxels: a cluster of n voxels has objectness n / (n + `objectness_half_size`).
     """
 
-    voxel: Positive
+    voxel: Annotated[float, Field(ge=0.001, le=100)]
     min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000)]
     min_samples: Count
     cluster_epsilon: Positive

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.config.section import PER_AXIS, Name, NotNegative, Positive, PositiveShare, Voxels, section
+from stages.config.section import PER_AXIS, Name, NotNegative, PositiveShare, Voxels, section
+
+Sigma = Annotated[float, Field(ge=0.001, le=1000)]  # narrower than any voxel to wider than any map
 
 
 @section
@@ -25,8 +27,8 @@ class Smooth:
 
     kernel: Name | None
     window: PER_AXIS | None
-    sigma: Positive | tuple[Positive, Positive, Positive] | None
-    range_sigma: Positive | None
+    sigma: Sigma | tuple[Sigma, Sigma, Sigma] | None
+    range_sigma: Sigma | None
 
 
 @section
