@@ -65,9 +65,6 @@ def _classifiers(
     views, weights = features.values.shape[1], config.view_weights
     if weights is not None and len(weights) != views:
         raise InputError(f"params.yaml: evaluate.view_weights: {len(weights)} weights, expected {views}, one a view")
-    if config.baseline not in config.protocols:
-        known = ", ".join(config.protocols)
-        raise InputError(f"params.yaml: evaluate.baseline '{config.baseline}': expected one of {known}")
     for name in config.protocols:
         if name in searched:
             raise InputError(

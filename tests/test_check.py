@@ -179,7 +179,7 @@ def test_all_mistakes_are_told_at_once_and_a_wrong_section_hides_no_other(tmp_pa
         "train.seeds.0: Input should be greater than or equal to 0, got -1",
         "search.start 'class_names': expected one of embed.sets, ",
         "render.smooth.kernel 'cauchy': expected one of gaussian, ",
-        "evaluate.baseline 'ensembel': expected one of protocols, ",
+        "evaluate.baseline 'ensembel': expected one of class_name, ",
         "dataset.rooms.path: data/bundled/rooms.h5: no such file or folder",
     ):
         assert sum(line.startswith(start + says) for line in lines) == 1, says

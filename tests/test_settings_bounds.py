@@ -181,7 +181,7 @@ MISTAKES = [
     ("evaluate.protocols", {"": "simple"}, ".'': expected some text, got ''"),
     ("evaluate.protocols.my.own", "simple", "no such section, which an override would set a key of"),
     ("evaluate.protocols.ensemble", None, "Input should be a valid string, got null"),
-    ("evaluate.baseline", "ensembel", " 'ensembel': expected one of protocols, class_name, template, "),
+    ("evaluate.baseline", "ensembel", " 'ensembel': expected one of class_name, template, "),
     ("evaluate.view_weights", [NAN] * 10, f".0: {FINITE}, got nan"),
     ("evaluate.view_weights", [0.0] * 10, "all 0, expected one above 0 or null"),
     ("evaluate.view_weights", [-1.0] * 10, f".0: {AT_LEAST} 0, got -1.0"),

@@ -23,7 +23,7 @@ class Evaluate:
     def __post_init__(self):
         wrong = []
         if self.baseline not in self.protocols:
-            wrong.append(f"baseline '{self.baseline}': expected one of protocols, {', '.join(self.protocols)}")
+            wrong.append(f"baseline '{self.baseline}': expected one of {', '.join(self.protocols)}")
         if self.view_weights is not None and not any(self.view_weights):
             wrong.append("view_weights: all 0, expected one above 0 or null")
         if wrong:
