@@ -96,7 +96,7 @@ TIP_ADAPTER_F = Recipe(
 
 
 def resolve(settings: Train, *, presets: Mapping[str, Recipe] = PRESETS) -> Recipe:
-    """The preset that `settings` names with every non-null override applied; InputError where no epoch follows the warm-up."""
+    """The preset that `settings` names with every non-null override; InputError where the warm-up takes all epochs."""
     names = [field.name for field in dataclasses.fields(Recipe)]
     overrides = {name: value for name in names if (value := getattr(settings, name)) is not None}
     recipe = dataclasses.replace(presets[settings.preset], **overrides)
