@@ -20,7 +20,8 @@ from stages.backbones.text_cache import encode_cached
 from stages.config.embed import Embed
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.language.prompts.templates import fill, parse_templates
+from stages.core.text import warn_of_unknown_words
+from stages.language.prompts.templates import display_name, fill, parse_templates
 from stages.language.prompts.waffle import waffle
 
 WAFFLE = "waffle"
@@ -41,10 +42,13 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     ]
     indices, names, sets, texts = zip(*rows, strict=True)
     model = _load(backbone, params, paths)
+    unknown = model.unknown_words(display_name(shown.get(name, name)) for name in classes)
+    warn_of_unknown_words(unknown, backbone=backbone)
     for line in _cut_lines(sets, texts, model):
         print(line)
     features = _features(texts, backbone, model, params.embed, paths)
-    write_prompts(paths.prompts(dataset, backbone), Prompts(np.array(indices), names, sets, texts, features))
+    prompts = Prompts(np.array(indices), names, sets, texts, features, unknown)
+    write_prompts(paths.prompts(dataset, backbone), prompts)
 
 
 def _load(backbone: str, params: Params, paths: Paths) -> ClipModel:

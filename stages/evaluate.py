@@ -18,6 +18,7 @@ from stages.config.evaluate import Evaluate
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
+from stages.core.text import warn_of_unknown_words
 from stages.zeroshot.classifier import average_prompts, class_features, prompt_ids
 from stages.zeroshot.evaluation import Classifier, by_sentences, classify, leakage, protocol_figures, single_views
 
@@ -30,6 +31,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     config = params.evaluate
     features = read_features(paths.features(dataset, backbone), config.split)
     prompts = read_prompts(paths.prompts(dataset, backbone))
+    warn_of_unknown_words(prompts.unknown_words, backbone=backbone)
     classifiers = _classifiers(prompts, features, read_json(paths.search(dataset, backbone)), config)
     predictions = {name: classify(features, classifier) for name, classifier in classifiers.items()}
     labels_read = {name: classifier.labels_read for name, classifier in classifiers.items()}
@@ -63,9 +65,6 @@ def _classifiers(
     views, weights = features.values.shape[1], config.view_weights
     if weights is not None and len(weights) != views:
         raise InputError(f"params.yaml: evaluate.view_weights: {len(weights)} weights, expected {views}, one a view")
-    if config.baseline not in config.protocols:
-        known = ", ".join(config.protocols)
-        raise InputError(f"params.yaml: evaluate.baseline '{config.baseline}': expected one of {known}")
     for name in config.protocols:
         if name in searched:
             raise InputError(

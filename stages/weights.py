@@ -26,18 +26,22 @@ def main(*, params: Params | None = None, root: Path = Path()) -> None:
 
 
 def _known_by(root: Path, value: str, *, key: str) -> str:
-    """`value` itself where it is a name of open_clip's, else the SHA-256 of the local file.
-
-    InputError where the file lies outside the folders that DVC watches: it would be replaced without a rerun.
-    """
+    """`value` itself where it is a name of open_clip's, else the SHA-256 of the local file."""
     path = root / value
     if not path.is_file():
         return value
-    folders = [(root / folder).resolve() for folder in WATCHED]
-    if not any(path.resolve().is_relative_to(folder) or path.absolute().is_relative_to(folder) for folder in folders):
-        raise InputError(f"params.yaml: {key}: {value}: expected a file below data/weights, which DVC watches")
+    require_watched(root, value, key=key)
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def require_watched(root: Path, value: str, *, key: str) -> None:
+    """InputError where `value` is a local file outside the folders that DVC watches: a new one would rerun nothing."""
+    path = root / value
+    folders = [(root / folder).resolve() for folder in WATCHED]
+    watched = any(path.resolve().is_relative_to(folder) or path.absolute().is_relative_to(folder) for folder in folders)
+    if path.is_file() and not watched:
+        raise InputError(f"params.yaml: {key}: {value}: expected a file below data/weights, which DVC watches")
 
 
 if __name__ == "__main__":

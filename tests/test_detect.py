@@ -109,6 +109,12 @@ def test_a_scan_without_objects_has_no_cluster(pieces, hall):
     assert boxes.shape == (0, 6) and objectness.shape == (0,)
 
 
+def test_a_scan_smaller_than_a_dense_place_has_no_cluster(hall):
+    points, clusters = np.concatenate(list(hall.values())), replace(DETECT.clusters, min_samples=100_000)
+    boxes, objectness = cluster_boxes(points, planes=DETECT.planes, clusters=clusters, rng=rng())
+    assert boxes.shape == (0, 6) and objectness.shape == (0,)
+
+
 def test_every_ablation_in_use_is_once_left_out():
     assert list(ablation_rows(ALL_ON)) == [
         "full",

@@ -76,11 +76,6 @@ def test_a_damaged_key_is_one_line_without_it(key, server, tmp_path):
     assert key not in str(caught.value) and server.seen == []
 
 
-def test_an_address_without_its_scheme_is_one_line(server, tmp_path):
-    with pytest.raises(InputError, match="generate.base_url 'localhost:8000/v1': expected http:// or https://"):
-        ask_recorded(REQUESTS, config_for(server, base_url="localhost:8000/v1"), tmp_path / "toy.jsonl")
-
-
 def test_an_answer_in_pieces_is_the_same_answer(server, tmp_path):
     path = tmp_path / "toy.jsonl"
     ask_recorded(REQUESTS, config_for(server, stream=True), path)

@@ -75,7 +75,7 @@ def read_rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
         try:
             rows.append(TypeAdapter(kind).validate_strings({name: cell for name, cell in row.items() if cell != ""}))
         except ValidationError as error:
-            raise InputError(f"{path}: line {reader.line_num}: {first_problem(error)}") from error
+            raise InputError(f"{path}: line {reader.line_num}: {first_problem(error, row)}") from error
     return tuple(rows)
 
 

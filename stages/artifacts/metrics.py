@@ -29,4 +29,4 @@ def parse_metrics(document: dict, kind: type[Metrics], *, source: str) -> Metric
         # through JSON, because pydantic's strict mode then takes "16" for a number of shots and a list for a tuple
         return TypeAdapter(kind).validate_json(to_json(document))
     except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from error
+        raise InputError(f"{source}: {first_problem(error, document)}") from error

@@ -21,9 +21,9 @@ def vectors_of(column: pa.ChunkedArray) -> np.ndarray:
     return whole.values.to_numpy().reshape(len(whole), whole.type.list_size)
 
 
-def write_parquet(path: Path, columns: dict) -> None:
+def write_parquet(path: Path, columns: dict, *, metadata: dict[str, str] | None = None) -> None:
     with complete_file(path) as temporary:
-        pq.write_table(pa.table(columns), temporary)
+        pq.write_table(pa.table(columns, metadata=metadata or None), temporary)
 
 
 def read_parquet(path: Path, columns: tuple[str, ...]) -> pa.Table:

@@ -1,5 +1,9 @@
-"""data/features/<dataset>/<backbone>/prompts.parquet: prompts and their text features."""
+"""data/features/<dataset>/<backbone>/prompts.parquet: prompts and their text features.
 
+Its metadata has `unknown_words` as JSON, where the backbone does not know all words of the classes' names.
+"""
+
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +13,7 @@ from stages.artifacts.parquet import read_parquet, vectors, vectors_of, write_pa
 from stages.artifacts.types import Prompts
 
 PROMPT_COLUMNS = ("prompt", "class", "class_name", "set", "text", "feature")
+UNKNOWN_WORDS = "unknown_words"
 
 
 def write_prompts(path: Path, prompts: Prompts) -> None:
@@ -23,7 +28,8 @@ def write_prompts(path: Path, prompts: Prompts) -> None:
         list(prompts.texts),
         vectors(prompts.features),
     )
-    write_parquet(path, dict(zip(PROMPT_COLUMNS, columns, strict=True)))
+    metadata = {UNKNOWN_WORDS: json.dumps(prompts.unknown_words)} if prompts.unknown_words else {}
+    write_parquet(path, dict(zip(PROMPT_COLUMNS, columns, strict=True)), metadata=metadata)
 
 
 def read_prompts(path: Path) -> Prompts:
@@ -35,4 +41,5 @@ def read_prompts(path: Path) -> Prompts:
         tuple(table["set"].to_pylist()),
         tuple(table["text"].to_pylist()),
         vectors_of(table["feature"]),
+        tuple(json.loads((table.schema.metadata or {}).get(UNKNOWN_WORDS.encode(), b"[]"))),
     )

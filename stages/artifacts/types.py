@@ -65,13 +65,17 @@ class Features:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Prompts of one backbone: class index i8 [T], set and text per prompt, features f4 [T, D] of unit norm."""
+    """Prompts of one backbone: class index i8 [T], set and text per prompt, features f4 [T, D] of unit norm.
+
+    `unknown_words` are those of the classes' names that the backbone has learnt nothing about.
+    """
 
     classes: np.ndarray
     class_names: tuple[str, ...]
     sets: tuple[str, ...]
     texts: tuple[str, ...]
     features: np.ndarray
+    unknown_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from stages.backbones.patches import patch_features, patch_grid
 from stages.backbones.tokens import are_cut, context_length
+from stages.backbones.vocabulary import unknown_words
 from stages.core.errors import InputError
 
 
@@ -120,6 +121,12 @@ class ClipModel:
     def are_cut(self, texts: Sequence[str]) -> np.ndarray:
         """For every sentence whether it is longer than `context_length`, so that its end is not read: bool [T]."""
         return are_cut(self._tokenize, texts)
+
+    def unknown_words(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """Words in `texts` that the text tower has learnt nothing about; none where it knows every token."""
+        tower = getattr(self._model, "text", self._model)
+        table = getattr(getattr(tower, "token_embedding", None), "weight", None)
+        return unknown_words(texts, tokenize=self._tokenize, table=table)
 
     def text_fingerprint(self, *, batch_size: int) -> str:
         """SHA-256 of everything that the bits of a sentence's feature depend on.

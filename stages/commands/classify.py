@@ -26,11 +26,11 @@ from stages.config.params import Params, load_params
 from stages.core.cli import run_command
 from stages.core.errors import InputError
 from stages.core.root import default_root
-from stages.core.text import ensemble
+from stages.core.text import ensemble, warn_of_unknown_words
 from stages.datasets.formats.geometry import Geometry
 from stages.datasets.objects import notes_of, points_of, read_geometry
 from stages.language.prompts.parts import fill_parts, parse_part_templates
-from stages.language.prompts.templates import fill, parse_templates
+from stages.language.prompts.templates import display_name, fill, parse_templates
 from stages.projection.clouds import orient
 from stages.projection.presets import preset_named
 from stages.projection.rendering import render
@@ -69,6 +69,7 @@ def main(**options) -> None:
 
     def teller() -> Tell:
         model = load_backbone(backbone, entry, device=choose_device(params.extract.device), root=root)
+        warn_of_unknown_words(model.unknown_words(map(display_name, (*names, asked.category or ""))), backbone=backbone)
         return (_part_teller if asked.part else _classifier)(names, model, params, asked, root, depth)
 
     told = []

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.config.section import section
+from stages.config.section import Count, Id, Name, Points, Seed, section
 
 
 @section
@@ -32,17 +32,17 @@ class Dataset:
     folder without a test split gives to one; `display_names` stand in sentences for classes.
     """
 
-    reader: str
-    path: str | None = None
-    folder: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = None
+    reader: Name
+    path: Name | None = None
+    folder: Id | None = None
     files: tuple[RawFile, ...] = ()
     signed_form: bool = False
     variant: str | None = None
     up_axis: Literal["x", "y", "z"]
-    points: Annotated[int, Field(ge=1)] | None = None
-    splits: dict[str, int] | None = None
+    points: Points | None = None
+    splits: dict[Name, Count] | None = None
     test_share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     classes: tuple[str, ...] | None = None
     display_names: dict[str, str] = field(default_factory=dict)
     licence: str

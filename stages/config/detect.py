@@ -4,11 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.config.section import section
-
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+from stages.config.section import (
+    Count,
+    CountOrNone,
+    Device,
+    Name,
+    NotNegative,
+    Positive,
+    Seed,
+    SetName,
+    Share,
+    Some,
+    Unique,
+    section,
+)
 
 
 @section
@@ -20,7 +29,7 @@ class Planes:
 
     thickness: Positive
     wall_area: NotNegative
-    hypotheses: Count
+    hypotheses: Annotated[int, Field(ge=1, le=100_000)]
 
 
 @section
@@ -30,8 +39,8 @@ class Clusters:
     Sizes are in voxels: a cluster of n voxels has objectness n / (n + `objectness_half_size`).
     """
 
-    voxel: Positive
-    min_cluster_size: Annotated[int, Field(ge=2)]
+    voxel: Annotated[float, Field(ge=0.001, le=100)]
+    min_cluster_size: Annotated[int, Field(ge=2, le=1_000_000)]
     min_samples: Count
     cluster_epsilon: Positive
     objectness_half_size: Positive
@@ -55,20 +64,20 @@ class Detect:
 
     split: Literal["train", "test"]
     max_scans: Count | None
-    preset: str
-    proposals: tuple[str, ...]
-    weights: str | None
+    preset: Name
+    proposals: Annotated[tuple[Name, ...], Some, Unique]
+    weights: Name | None
     network_points: Count
     planes: Planes
     clusters: Clusters
     box_margin: NotNegative
     without_floor: bool
-    templates: str
-    no_object: tuple[str, ...]
-    minimum_points: Annotated[int, Field(ge=0)]
+    templates: SetName
+    no_object: Annotated[tuple[Name, ...], Unique]
+    minimum_points: CountOrNone
     objectness_weight: NotNegative
-    nms_threshold: Annotated[float, Field(ge=0, le=1)]
+    nms_threshold: Share
     ablations: Ablations
     batch_size: Count
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    seed: Annotated[int, Field(ge=0)]
+    device: Device
+    seed: Seed

@@ -1,10 +1,8 @@
 """Section `download` of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from stages.config.section import section
+from stages.config.section import Count, Points, Seed, ShareBelowOne, section
 
 
 @section
@@ -14,8 +12,8 @@ class Download:
     `validation_fraction` of every class of train becomes `val` where a dataset has none of its own. A null keeps all.
     """
 
-    num_points: Annotated[int, Field(ge=1)] | None
+    num_points: Points | None
     sampling: Literal["first", "farthest", "random"]
-    validation_fraction: Annotated[float, Field(ge=0, lt=1)]
-    seed: Annotated[int, Field(ge=0)]
-    max_samples: Annotated[int, Field(ge=1)] | None
+    validation_fraction: ShareBelowOne
+    seed: Seed
+    max_samples: Count | None

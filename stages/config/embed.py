@@ -1,8 +1,8 @@
 """Section `embed` of params.yaml."""
 
-from typing import Literal
+from typing import Annotated
 
-from stages.config.section import section
+from stages.config.section import Count, Device, Seed, SetName, Some, Unique, section
 
 
 @section
@@ -12,10 +12,10 @@ class Embed:
     The set `waffle` needs no file: `waffle_count` sentences of random words a class, drawn by `waffle_seed`.
     """
 
-    sets: tuple[str, ...]
-    waffle_count: int
-    waffle_seed: int
-    batch_size: int
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    sets: Annotated[tuple[SetName, ...], Some, Unique]
+    waffle_count: Count
+    waffle_seed: Seed
+    batch_size: Count
+    device: Device
     autocast: bool
     compile: bool

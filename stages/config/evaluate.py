@@ -1,20 +1,30 @@
 """Section `evaluate` of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stages.config.section import section
+from stages.config.section import Count, Name, NotNegative, Seed, SetName, Some, section
+from stages.core.errors import InconsistentError
 
 
 @section
 class Evaluate:
     """Protocols by name -> the prompt set they average; the search's come after; `view_weights` [V] or null for equal.
 
-    Every protocol is compared with `baseline` by McNemar's test.
+    Weights are relative to each other, 0 or more. Every protocol is compared with `baseline` by McNemar's test.
     """
 
     split: Literal["train", "test"]
-    protocols: dict[str, str]
-    baseline: str
-    view_weights: tuple[float, ...] | None
-    bootstrap_samples: int
-    bootstrap_seed: int
+    protocols: Annotated[dict[Name, SetName], Some]
+    baseline: Name
+    view_weights: Annotated[tuple[NotNegative, ...], Some] | None
+    bootstrap_samples: Count
+    bootstrap_seed: Seed
+
+    def __post_init__(self):
+        wrong = []
+        if self.baseline not in self.protocols:
+            wrong.append(f"baseline '{self.baseline}': expected one of {', '.join(self.protocols)}")
+        if self.view_weights is not None and not any(self.view_weights):
+            wrong.append("view_weights: all 0, expected one above 0 or null")
+        if wrong:
+            raise InconsistentError(*wrong)

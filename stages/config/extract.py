@@ -1,15 +1,13 @@
 """Section `extract` of params.yaml."""
 
-from typing import Literal
-
-from stages.config.section import section
+from stages.config.section import Count, Device, section
 
 
 @section
 class Extract:
     """Depth maps through the image tower: `batch_size` maps at a time on `device`."""
 
-    batch_size: int
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    batch_size: Count
+    device: Device
     autocast: bool
     compile: bool

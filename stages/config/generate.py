@@ -1,8 +1,11 @@
 """Section `generate` of params.yaml."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from stages.config.section import section
+from pydantic import Field
+
+from stages.config.section import CountOrNone, Name, NotNegative, Positive, SetName, Unique, section, text_like
+from stages.core.errors import InconsistentError
 
 SET_BY_US = {"model", "messages", "n", "stream", "stream_options", "max_tokens", "max_completion_tokens"}
 
@@ -11,23 +14,23 @@ SET_BY_US = {"model", "messages", "n", "stream", "stream_options", "max_tokens",
 class Price:
     """Dollars a million tokens, of what is sent and of what comes back."""
 
-    prompt: float
-    completion: float
+    prompt: NotNegative
+    completion: NotNegative
 
 
 @section
 class CorpusFile:
     """A file of PointCLIP V2's repository: its path there and its git blob id."""
 
-    path: str
-    blob: str
+    path: Name
+    blob: Annotated[str, text_like(r"[0-9a-f]{40}", "a git blob id, 40 hexadecimal digits")]
 
 
 @section
 class Corpus:
     """What PointCLIP V2 published for one dataset, by their `name`: all sentences, and those its search chose."""
 
-    name: str
+    name: Name
     sentences: CorpusFile
     searched: CorpusFile
 
@@ -36,8 +39,8 @@ class Corpus:
 class Corpora:
     """PointCLIP V2's own sentences: `url` with a place for the path, or a local `folder` with the same files."""
 
-    url: str
-    folder: str | None
+    url: Annotated[str, text_like(r"https?://\S*\{path\}\S*", "an address, http(s)://..., with a place {path}")]
+    folder: Name | None
     datasets: dict[str, Corpus]
 
 
@@ -51,34 +54,32 @@ class Generate:
     wait up to `longest_wait` seconds. `budget_requests` and `budget_tokens` end a run.
     """
 
-    sets: tuple[str, ...]
-    model: str
-    base_url: str | None
-    key_variable: str
+    sets: Annotated[tuple[SetName, ...], Unique]
+    model: Name
+    base_url: Annotated[str, text_like(r"https?://[^\s/]\S*", "an address, http(s)://...")] | None
+    key_variable: Annotated[str, text_like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
     token_limit: Literal["max_tokens", "max_completion_tokens"]
     temperature: bool
-    reasoning_effort: str | None
+    reasoning_effort: Name | None
     extra_body: dict[str, Any] | None
-    examples: tuple[str, ...]
-    concurrency: int
-    timeout: float
-    attempts: int
-    longest_wait: float
+    examples: Annotated[tuple[SetName, ...], Unique]
+    concurrency: Annotated[int, Field(ge=1, le=1000)]
+    timeout: Positive
+    attempts: Annotated[int, Field(ge=1, le=1000)]
+    longest_wait: NotNegative
     stream: bool
-    reasks: int
-    longest_answer: int
-    budget_requests: int | None
-    budget_tokens: int | None
+    reasks: Annotated[int, Field(ge=0, le=1000)]
+    longest_answer: Annotated[int, Field(ge=1, le=100_000_000)]
+    budget_requests: Annotated[int, Field(ge=1, le=10**15)] | None
+    budget_tokens: Annotated[int, Field(ge=1, le=10**15)] | None
     batch: bool
-    batch_poll: float
-    warn_days: int
-    prices: dict[str, Price]
+    batch_poll: NotNegative
+    warn_days: CountOrNone
+    prices: dict[Name, Price]
     corpora: Corpora
 
     def __post_init__(self):
-        if self.concurrency < 1 or self.attempts < 1:
-            raise ValueError("concurrency and attempts: expected at least 1")
-        if self.reasks < 0 or self.longest_answer < 1:
-            raise ValueError("reasks: expected at least 0, and longest_answer at least 1")
         if taken := sorted(SET_BY_US & (self.extra_body or {}).keys()):
-            raise ValueError(f"extra_body: {taken[0]}: expected no field that generate sets by itself")
+            raise InconsistentError(
+                *(f"extra_body.{name}: expected no field that generate sets by itself" for name in taken)
+            )

@@ -1,12 +1,11 @@
 """The whole of params.yaml, loaded strictly."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from stages.config.backbone import Backbone
 from stages.config.dataset import Dataset
@@ -22,12 +21,13 @@ from stages.config.render import Render
 from stages.config.report import Report
 from stages.config.reproduce import Reproduce
 from stages.config.search import Search
-from stages.config.section import section
+from stages.config.section import Id, section
 from stages.config.segment import Segment
 from stages.config.select import Select
 from stages.config.sweep import Sweep
 from stages.config.train import Train
-from stages.core.errors import InputError, first_problem, one_line
+from stages.core.errors import InconsistentError, InputError, one_line, shown
+from stages.core.yaml import parse_yaml, validated
 
 
 @section
@@ -35,8 +35,8 @@ class Params:
     """The whole of params.yaml."""
 
     select: Select
-    dataset: dict[str, Dataset]
-    backbone: dict[str, Backbone]
+    dataset: dict[Id, Dataset]
+    backbone: dict[Id, Backbone]
     download: Download
     render: Render
     generate: Generate
@@ -49,10 +49,14 @@ class Params:
     patches: Patches
     segment: Segment
     report: Report
-    sweep: dict[str, Sweep]
+    sweep: dict[Id, Sweep]
     reproduce: Reproduce
     pretrain: Pretrain
     pretrain_parts: PretrainParts
+
+    def __post_init__(self):
+        if wrong := list(unknown_names(self)):
+            raise InconsistentError(*wrong)
 
     def dataset_entry(self, name: str) -> Dataset:
         """The facts of dataset `name`; InputError when params.yaml has no such entry."""
@@ -67,30 +71,50 @@ class Params:
         return _entry(self.sweep, name, "sweep")
 
 
+def unknown_names(params: Params) -> Iterator[str]:
+    """A line for every name of an entry that there is not, beginning with its full key."""
+    for place, axis, kind in (
+        ("select", "datasets", "dataset"),
+        ("select", "backbones", "backbone"),
+        ("select", "segmentation_backbones", "backbone"),
+        ("reproduce", "sweeps", "sweep"),
+    ):
+        entries = getattr(params, kind)
+        for name in getattr(getattr(params, place), axis):
+            if name not in entries:
+                yield f"{place}.{axis} '{name}': no such entry of {kind}; known are {', '.join(sorted(entries))}"
+
+
 def as_yaml(params: Params) -> str:
     """The parameters as YAML, in the order of their sections."""
     return yaml.safe_dump(to_jsonable_python(params), sort_keys=False, allow_unicode=True)
 
 
 def load_params(root: Path = Path(), *, overrides: Mapping[str, object] | None = None) -> Params:
-    """Read `root`/params.yaml strictly, with `overrides` (full key -> value) set; InputError names the first wrong key.
+    """`root`/params.yaml, read strictly, with `overrides` (full key -> value) set.
 
-    `1e-3` without a dot is text in YAML and a float to DVC, so it is refused like any other text in a number's place.
+    InputError names the first wrong key; `python -m stages.commands.check` tells all.
     """
+    document = load_document(root)
+    for key, value in (overrides or {}).items():
+        set_key(document, key, value, source=str(root / "params.yaml"))
+    return validated(document, Params, source=str(root / "params.yaml"))
+
+
+def load_document(root: Path) -> dict:
+    """`root`/params.yaml as plain data; InputError where it cannot be read or is no YAML of keys."""
     path = root / "params.yaml"
     try:
-        document = yaml.safe_load(path.read_text())
+        document = parse_yaml(path.read_text(encoding="utf-8"), source=str(path))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run from the repository's root") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {one_line(error)}") from error
-    for key, value in (overrides or {}).items():
-        set_key(document, key, value, source=str(path))
-    try:
-        # through JSON, because pydantic's strict mode then takes a list for a tuple and still no text for a number
-        return TypeAdapter(Params).validate_json(to_json(document))
-    except ValidationError as error:
-        raise InputError(f"{path}: {first_problem(error)}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected UTF-8, got {one_line(error)}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or one_line(error)})") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: expected sections, got {shown(document)}")
+    return document
 
 
 def set_key(document: dict, key: str, value: object, *, source: str) -> None:

@@ -1,10 +1,10 @@
 """Section `patches` of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from stages.config.section import section
+from stages.config.section import Count, Device, Name, section
 
 
 @section
@@ -14,8 +14,8 @@ class Patches:
     Of every category all evaluated shapes are taken, and `search_shapes` of each other split, evenly spread.
     """
 
-    preset: str
-    resolution: int | None
-    search_shapes: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    preset: Name
+    resolution: Annotated[int, Field(ge=16, le=4096)] | None
+    search_shapes: Count
+    batch_size: Count
+    device: Device

@@ -1,8 +1,12 @@
 """Section `render` of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stages.config.section import PER_AXIS, section
+from pydantic import Field
+
+from stages.config.section import PER_AXIS, Name, NotNegative, PositiveShare, Voxels, section
+
+Sigma = Annotated[float, Field(ge=0.001, le=1000)]  # narrower than any voxel to wider than any map
 
 
 @section
@@ -21,10 +25,10 @@ class Smooth:
     0..1. Every null takes the preset's value.
     """
 
-    kernel: str | None
+    kernel: Name | None
     window: PER_AXIS | None
-    sigma: float | tuple[float, float, float] | None
-    range_sigma: float | None
+    sigma: Sigma | tuple[Sigma, Sigma, Sigma] | None
+    range_sigma: Sigma | None
 
 
 @section
@@ -35,14 +39,14 @@ class Render:
     in views.py, `smooth.kernel` in kernels.py.
     """
 
-    method: str | None
-    preset: str
-    view_set: str | None
-    resolution: int | None
-    depth: int | None
-    xy_scale: float | None
-    depth_bias: float | None
-    crop: tuple[int, int] | None
+    method: Name | None
+    preset: Name
+    view_set: Name | None
+    resolution: Annotated[int, Field(ge=3, le=1024)] | None
+    depth: Annotated[int, Field(ge=3, le=1024)] | None
+    xy_scale: PositiveShare | None
+    depth_bias: NotNegative | None
+    crop: tuple[Voxels, Voxels] | None
     lookup: Literal["as_released", "corrected"] | None
     densify: Densify
     smooth: Smooth

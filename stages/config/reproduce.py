@@ -1,6 +1,8 @@
 """Section `reproduce` of params.yaml."""
 
-from stages.config.section import section
+from typing import Annotated
+
+from stages.config.section import Id, Key, NotNegative, Positive, Unique, section
 
 
 @section
@@ -10,7 +12,7 @@ class Reproduce:
     `weights_gb` and `maps_per_second` are for its estimates: a backbone's download, and how fast one encodes maps.
     """
 
-    overrides: dict[str, bool | str | int | float | tuple[str | int | tuple[str, ...], ...]]
-    sweeps: tuple[str, ...]
-    weights_gb: float
-    maps_per_second: float
+    overrides: dict[Key, bool | str | int | float | tuple[str | int | tuple[str, ...], ...]]
+    sweeps: Annotated[tuple[Id, ...], Unique]
+    weights_gb: NotNegative
+    maps_per_second: Positive

@@ -1,8 +1,10 @@
 """Section `search` of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stages.config.section import section
+from pydantic import Field
+
+from stages.config.section import PositiveShare, Seed, SetName, Some, Unique, section
 
 Objective = Literal["accuracy", "mean_class_accuracy", "negative_log_likelihood"]
 ViewSearch = Literal["none", "grid", "coordinate"]
@@ -12,13 +14,13 @@ ViewSearch = Literal["none", "grid", "coordinate"]
 class Search:
     """Which sentences may stand for a class, how they and the view weights are chosen, and whether it is timed."""
 
-    candidates: tuple[str, ...]
-    start: str
+    candidates: Annotated[tuple[SetName, ...], Some, Unique]
+    start: SetName
     objective: Objective
-    sweeps: int
+    sweeps: Annotated[int, Field(ge=1, le=1000)]
     view_search: ViewSearch
-    rounds: int
-    folds: int
-    seed: int
-    keep_fraction: float
+    rounds: Annotated[int, Field(ge=1, le=1000)]
+    folds: Annotated[int, Field(ge=2, le=1000)]
+    seed: Seed
+    keep_fraction: PositiveShare
     timed: bool

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.config.section import section
+from stages.config.section import Count, Device, Name, PositiveShare, SetName, Some, Unique, section
 
 
 @section
@@ -17,15 +17,15 @@ class Segment:
     """
 
     mode: Literal["correct", "as_released"]
-    smooth_window: Annotated[int, Field(ge=1)] | None
+    smooth_window: Annotated[int, Field(ge=1, le=1024)] | None
     refine: bool
-    refine_neighbours: Annotated[int, Field(ge=2)]
-    neutral: str
-    protocols: dict[str, str]
-    candidates: tuple[str, ...]
+    refine_neighbours: Annotated[int, Field(ge=2, le=10_000)]
+    neutral: Name
+    protocols: Annotated[dict[Name, SetName], Some]
+    candidates: Annotated[tuple[SetName, ...], Some, Unique]
     objective: Literal["iou", "accuracy"]
-    sweeps: Annotated[int, Field(ge=1)]
+    sweeps: Annotated[int, Field(ge=1, le=1000)]
     view_search: Literal["none", "coordinate"]
-    keep_fraction: Annotated[float, Field(gt=0, le=1)]
-    batch_size: Annotated[int, Field(ge=1)]
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    keep_fraction: PositiveShare
+    batch_size: Count
+    device: Device

@@ -1,6 +1,12 @@
 """Section `select` of params.yaml."""
 
-from stages.config.section import section
+from typing import Annotated
+
+from stages.config.section import Id, Some, Unique, section
+from stages.core.errors import InconsistentError
+
+Ids = Annotated[tuple[Id, ...], Unique]
+AMONG = {"classification": "datasets", "segmentation": "datasets", "detection": "datasets", "fewshot": "classification"}
 
 
 @section
@@ -11,21 +17,20 @@ class Select:
     its own: it needs features of patches that mean something by themselves.
     """
 
-    datasets: tuple[str, ...]
-    classification: tuple[str, ...]
-    fewshot: tuple[str, ...]
-    segmentation: tuple[str, ...]
-    detection: tuple[str, ...]
-    backbones: tuple[str, ...]
-    segmentation_backbones: tuple[str, ...]
+    datasets: Annotated[Ids, Some]
+    classification: Ids
+    fewshot: Ids
+    segmentation: Ids
+    detection: Ids
+    backbones: Ids
+    segmentation_backbones: Ids
 
     def __post_init__(self):
-        for task, among in (
-            ("classification", "datasets"),
-            ("segmentation", "datasets"),
-            ("detection", "datasets"),
-            ("fewshot", "classification"),
-        ):
-            for name in getattr(self, task):
-                if name not in getattr(self, among):
-                    raise ValueError(f"'{name}' of {task} is not among {among}")
+        wrong = [
+            f"{task} '{name}': not among {among}"
+            for task, among in AMONG.items()
+            for name in getattr(self, task)
+            if name not in getattr(self, among)
+        ]
+        if wrong:
+            raise InconsistentError(*wrong)

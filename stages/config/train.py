@@ -1,8 +1,22 @@
 """Section `train` of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stages.config.section import section
+from pydantic import Field
+
+from stages.config.section import (
+    Count,
+    CountOrNone,
+    Device,
+    Name,
+    NotNegative,
+    Seed,
+    Share,
+    ShareBelowOne,
+    Some,
+    Unique,
+    section,
+)
 
 
 @section
@@ -13,11 +27,11 @@ class Augment:
     jitter, and share of points dropped.
     """
 
-    turn: float
-    scale: float
-    shift: float
-    jitter: float
-    dropout: float
+    turn: Annotated[float, Field(ge=0, le=180)]
+    scale: ShareBelowOne
+    shift: NotNegative
+    jitter: NotNegative
+    dropout: ShareBelowOne
 
 
 @section
@@ -25,8 +39,8 @@ class Adapter:
     """Which inter-view adapter; `residual` (share of adapted features) and `dropout` are the released one's."""
 
     variant: Literal["paper", "released"]
-    residual: float
-    dropout: float
+    residual: Share
+    dropout: ShareBelowOne
 
 
 @section
@@ -36,29 +50,29 @@ class Train:
     Every None of the recipe takes the value of `preset`.
     """
 
-    methods: tuple[str, ...]
-    shots: tuple[int, ...]
-    cloud_shots: tuple[int, ...]
-    seeds: tuple[int, ...]
+    methods: Annotated[tuple[Name, ...], Some, Unique]
+    shots: Annotated[tuple[Count, ...], Some, Unique]
+    cloud_shots: Annotated[tuple[Count, ...], Some, Unique]
+    seeds: Annotated[tuple[Seed, ...], Some, Unique]
     short_classes: Literal["error", "use_all"]
-    validation_fraction: float
-    text: str
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
+    text: Name
     probe_start: Literal["zero", "text"]
     best_on_test: bool
     preset: Literal["report", "pointclip"]
     optimiser: Literal["sgd", "adamw"] | None
-    batch_size: int | None
-    micro_batch_size: int | None
-    epochs: int | None
-    learning_rate: float | None
-    weight_decay: float | None
-    warmup_epochs: int | None
-    label_smoothing: float | None
-    patience: int | None
-    feature_noise: float | None
+    batch_size: Count | None
+    micro_batch_size: Count | None
+    epochs: Count | None
+    learning_rate: Annotated[float, Field(gt=0)] | None
+    weight_decay: NotNegative | None
+    warmup_epochs: CountOrNone | None
+    label_smoothing: Annotated[float, Field(ge=0, le=0.5)] | None
+    patience: Count | None
+    feature_noise: NotNegative | None
     adapter: Adapter
-    smooth_channels: int
+    smooth_channels: Annotated[int, Field(ge=1, le=1024)]
     augment: Augment
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    threads: int
-    checkpoint_seconds: float
+    device: Device
+    threads: Annotated[int, Field(ge=1, le=1024)]
+    checkpoint_seconds: NotNegative

@@ -3,4 +3,6 @@
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-strict_dataclass = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+strict_dataclass = pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)

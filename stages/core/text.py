@@ -1,5 +1,6 @@
-"""Prompt ensembling: the sentences about one class averaged into one text feature."""
+"""Sentences about classes: averaged into one text feature each, and what is said of words that are not known."""
 
+import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -19,3 +20,13 @@ def ensemble(features: np.ndarray, groups: Iterable[Sequence[int]]) -> np.ndarra
     if len(bad):
         raise InputError(f"text features: average {bad[0]} has norm {norms[bad[0], 0]}, expected finite and above 0")
     return means / norms
+
+
+def warn_of_unknown_words(words: Sequence[str], *, backbone: str) -> None:
+    """Say on stderr which `words` of class names `backbone` has never seen, if any."""
+    if words:
+        print(
+            f"warning: backbone {backbone} does not know {', '.join(words)}: to it these words of the class names mean "
+            "nothing, and classes that differ by them alone are the same",
+            file=sys.stderr,
+        )

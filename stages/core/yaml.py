@@ -4,9 +4,9 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from stages.core.errors import InputError, first_problem, one_line
+from stages.core.errors import InputError, one_line, problems
 
 T = TypeVar("T")
 
@@ -30,15 +30,27 @@ def parse_yaml(text: str, *, source: str) -> Any:
 
 
 def validated(document: Any, kind: type[T], *, source: str) -> T:
-    """`document` as a `kind`, any type that pydantic knows; InputError names `source` and the first wrong key.
+    """`document` as a `kind`, any type that pydantic knows; InputError names `source` and the first wrong key."""
+    value, mistakes = checked(document, kind)
+    if mistakes:
+        raise InputError(f"{source}: {mistakes[0]}")
+    return value
+
+
+def checked(document: Any, kind: type[T]) -> tuple[T | None, list[str]]:
+    """`document` as a `kind` and no mistakes, or None and a line for every wrong key.
 
     `1e-3` without a dot is text in YAML and a float to DVC, so it is refused like any other text in a number's place.
     """
     try:
+        text = to_json(document)
+    except (ValueError, TypeError) as error:  # YAML can write what JSON cannot: a list within itself, bytes
+        return None, [f"top level: expected text, numbers, lists and keys ({one_line(error)})"]
+    try:
         # through JSON, because pydantic's strict mode then takes a list for a tuple and still no text for a number
-        return TypeAdapter(kind).validate_json(to_json(document))
+        return TypeAdapter(kind).validate_json(text), []
     except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from error
+        return None, problems(error, from_json(text))
 
 
 def load_yaml(text: str, kind: type[T], *, source: str) -> T:

@@ -26,7 +26,7 @@ def cluster_boxes(
     if len(standing):
         standing = standing[~on_walls(standing, planes, rng)]
     thinned = one_per_voxel(standing, clusters.voxel)
-    if len(thinned) < clusters.min_cluster_size:
+    if len(thinned) < max(clusters.min_cluster_size, clusters.min_samples):
         return np.empty((0, 6), np.float32), np.empty(0, np.float32)
     tree = HDBSCAN(min_cluster_size=clusters.min_cluster_size, min_samples=clusters.min_samples, copy=True).fit(thinned)
     labels = tree.dbscan_clustering(clusters.cluster_epsilon, clusters.min_cluster_size)

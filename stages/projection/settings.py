@@ -45,7 +45,10 @@ def resolve(settings: Render) -> Projection:
 
 
 def check(projection: Projection) -> None:
-    """Stop with an InputError that names the params.yaml key of the first value out of its range."""
+    """Stop with an InputError that names the params.yaml key of the first value that does not fit the others.
+
+    The bounds of each number by itself are those of section `render` (stages/config/render.py).
+    """
     for key, name, known in (
         ("view_set", projection.view_set, VIEW_SETS),
         ("smooth.kernel", projection.kernel, KERNELS),
@@ -56,14 +59,9 @@ def check(projection: Projection) -> None:
     smallest = max(3, projection.densify_window[1])
     for key, value, fits, expected in (
         ("resolution", projection.resolution, smallest <= projection.resolution <= 1024, f"{smallest} to 1024"),
-        ("depth", projection.depth, 3 <= projection.depth <= 1024, "3 to 1024"),
-        ("xy_scale", projection.xy_scale, 0 < projection.xy_scale <= 1, "above 0, at most 1"),
-        ("depth_bias", projection.depth_bias, projection.depth_bias >= 0, "0 or more"),
         ("densify.window", projection.densify_window, _odd(projection.densify_window), "three odd numbers"),
         ("densify.padding", projection.densify_padding, _fits(projection), "0 to half the window; depth exactly half"),
         ("smooth.window", projection.smooth_window, _odd(projection.smooth_window), "three odd numbers"),
-        ("smooth.sigma", projection.sigma, min(projection.sigma) > 0, "above 0"),
-        ("smooth.range_sigma", projection.range_sigma, projection.range_sigma > 0, "above 0"),
         ("crop", projection.crop, _crop_fits(projection.crop, size), "[first, last + 1] inside the map"),
     ):
         if not fits:

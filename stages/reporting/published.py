@@ -1,11 +1,8 @@
 """Figures of the literature (reports/published.yaml), read strictly: what ours is compared with, and its sources."""
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
-
-from stages.core.errors import InputError, first_problem
+from stages.core.errors import InputError
 from stages.core.strict import strict_dataclass
+from stages.core.yaml import load_yaml
 
 
 @strict_dataclass
@@ -91,12 +88,7 @@ class Published:
 
 def parse_published(text: str, *, source: str) -> Published:
     """Read the file's text; InputError naming `source` and the first wrong key."""
-    try:
-        published = TypeAdapter(Published).validate_json(to_json(yaml.safe_load(text)))
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from error
+    published = load_yaml(text, Published, source=source)
     lists = (getattr(published, name) for name in Published.__dataclass_fields__ if name != "sources")
     unknown = {entry.source for entries in lists for entry in entries} - set(published.sources)
     if unknown:

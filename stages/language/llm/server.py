@@ -110,8 +110,6 @@ class Server:
         warn: Callable[[str], None],
         sleep: Sleep = asyncio.sleep,
     ):
-        if not base_url.startswith(("http://", "https://")):
-            raise InputError(f"params.yaml: generate.base_url '{base_url}': expected http:// or https:// and a host")
         if not key.isascii() or not key.isprintable() or " " in key:
             raise DamagedKey("expected ASCII letters, digits and signs, without a space or a line break")
         self.base_url, self._key, self.sleep, self.warn = base_url, key, sleep, warn
