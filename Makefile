@@ -24,6 +24,7 @@ endif
 install: $(INSTALLED)
 
 repro: $(INSTALLED)
+	python -m stages.commands.check
 	dvc repro
 	@echo && cat reports/tables/protocols.md && echo "the whole report: $(CURDIR)/reports/index.html"
 
