@@ -266,7 +266,7 @@ def test_the_default_projection_is_that_of_classification():
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch):
     """An empty folder with the settings, the bundled backbone and the templates, in which stages run."""
     for name in ("data/bundled", "prompts"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -289,13 +289,13 @@ def metrics_of(dataset):
     return read_metrics(Paths().metrics(dataset, "bundled"), DetectionMetrics)
 
 
-def edit(workplace, old, new):
-    text = (workplace / "params.yaml").read_text()
+def edit(here, old, new):
+    text = (here / "params.yaml").read_text()
     assert text.count(old) == 1
-    (workplace / "params.yaml").write_text(text.replace(old, new))
+    (here / "params.yaml").write_text(text.replace(old, new))
 
 
-def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
+def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(here):
     scenes = some_rooms()[:2]
     new_scenes("rooms", *scenes)
     detect.main("rooms", "bundled")
@@ -314,7 +314,7 @@ def test_the_stage_turns_rooms_into_a_table_and_the_same_bytes_again(workplace):
     assert [path.read_bytes() for path in outputs] == first
 
 
-def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
+def test_proposals_are_added_by_one_entry_from_outside(here, monkeypatch):
     def whole_scan(detect, device):
         def propose(scene, rng):
             low, high = scene.points.min(axis=0), scene.points.max(axis=0)
@@ -324,7 +324,7 @@ def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
 
     scene = some_rooms()[0]
     monkeypatch.setitem(PROPOSALS, "whole_scan", whole_scan)
-    edit(workplace, "    - ground_truth  # the true boxes: an upper bound", "    - whole_scan")
+    edit(here, "    - ground_truth  # the true boxes: an upper bound", "    - whole_scan")
     new_scenes("rooms", scene)
     detect.main("rooms", "bundled")
     assert set(metrics_of("rooms").proposals["whole_scan"]) == set(ablation_rows(DETECT.ablations))
@@ -347,37 +347,37 @@ def test_proposals_are_added_by_one_entry_from_outside(workplace, monkeypatch):
         ("  minimum_points: 150", "  minimum_points: -1", "detect.minimum_points: .*greater than or equal to 0"),
     ],
 )
-def test_a_setting_out_of_range_is_one_line(old, new, message, workplace):
-    edit(workplace, old, new)
+def test_a_setting_out_of_range_is_one_line(old, new, message, here):
+    edit(here, old, new)
     with pytest.raises(InputError, match=message) as error:
         detect.main("rooms", "bundled")
     assert "\n" not in str(error.value)
 
 
-def test_the_scannet_slice_runs_from_its_files_to_a_table(workplace):
+def test_the_scannet_slice_runs_from_its_files_to_a_table(here):
     folder = SLICES / "scannet_train_detection_data"
     if not folder.is_dir():
         pytest.skip(f"no {folder.name} in SLICES_DIR ({SLICES})")
     entry = replace(PARAMS.dataset_entry("scannet"), path=str(folder))
     write_scenes(Paths().points("scannet"), read("scannet", entry))
-    edit(workplace, "  split: test\n  max_scans", "  split: train\n  max_scans")
+    edit(here, "  split: test\n  max_scans", "  split: train\n  max_scans")
     detect.main("scannet", "bundled")
     found = metrics_of("scannet")
     assert (found.scans, found.classes, found.boxes) == (1, 18, 27)
     assert found.proposals["ground_truth"]["full"].map25 > 0 and "clusters" in found.proposals
 
 
-def test_3detr_runs_by_its_weights_alone(workplace):
-    path = saved(workplace, official())
-    edit(workplace, "  weights: null", f"  weights: {path}")
+def test_3detr_runs_by_its_weights_alone(here):
+    path = saved(here, official())
+    edit(here, "  weights: null", f"  weights: {path}")
     new_scenes("rooms", some_rooms()[0])
-    edit(workplace, "network_points: 40000", "network_points: 2000")
+    edit(here, "network_points: 40000", "network_points: 2000")
     detect.main("rooms", "bundled")
     found = metrics_of("rooms")
     assert found.proposals["detr3d"]["without_minimum_points"].labels_read == "train"
     checkpoint = official()
     del checkpoint["model"]["pos_embedding.gauss_B"]
-    saved(workplace, checkpoint)
+    saved(here, checkpoint)
     with pytest.raises(InputError, match="checkpoint.pth: key 'pos_embedding.gauss_B' missing"):
         detect.main("rooms", "bundled")
 
@@ -400,7 +400,7 @@ def scan(*, points=((0, 0, 0), (1, 1, 1)), boxes=((0, 0, 0, 1, 1, 1),), labels=(
         (scan(labels=(7,)), {"classes": ("chair",)}, "truth of scan 0: class 7 to 7, expected 0 to 0"),
     ],
 )
-def test_a_bad_scan_is_one_line_and_leaves_no_table(content, options, message, workplace):
+def test_a_bad_scan_is_one_line_and_leaves_no_table(content, options, message, here):
     new_scenes("rooms", content, **options)
     with pytest.raises(InputError, match=message):
         detect.main("rooms", "bundled")
@@ -408,8 +408,8 @@ def test_a_bad_scan_is_one_line_and_leaves_no_table(content, options, message, w
     assert not Paths().boxes("rooms", "bundled").exists()
 
 
-def test_missing_templates_are_one_line(workplace):
-    edit(workplace, "  templates: simple", "  templates: fancy")
+def test_missing_templates_are_one_line(here):
+    edit(here, "  templates: simple", "  templates: fancy")
     new_scenes("rooms", scan())
     with pytest.raises(InputError, match="prompts/templates/fancy.txt: no such file"):
         detect.main("rooms", "bundled")

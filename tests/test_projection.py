@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -479,3 +480,17 @@ def test_an_edit_of_a_compiled_module_changes_the_key_of_the_compiled_loop(edite
     assert key() == before
     monkeypatch.setattr(inspect, "getsource", lambda module: getsource(module) + "#" * (module is edited))
     assert key() != before
+
+
+def test_compiling_is_said_once_and_loading_from_disk_is_not(tmp_path):
+    """In processes of their own, with a cache that is empty and then full."""
+    code = (
+        "import numpy as np\n"
+        "from stages.projection.presets import PRESETS\n"
+        "from stages.projection.rendering import render\n"
+        "render(np.random.default_rng(0).random((1, 50, 3)), PRESETS['v2_classification'])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr for _ in "12"]
+    assert [text.count("note: compiling the projection") for text in said] == [1, 0]

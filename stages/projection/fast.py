@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from stages.core.compiling import announced
 from stages.core.threads import available_cores, map_in_threads
 from stages.projection import contour, maps, sparse, voxels
 from stages.projection.kernels import kernel_weights, separate
@@ -239,5 +240,8 @@ def run(
     quantities = allocate(len(points) * views if per_point else 0)
     compiled, work = compile_projection(projection, kind), _cached_project_views()
     step = max(1, min(threads or available_cores(), len(depth_maps) * views))
-    map_in_threads(lambda first: work(points, offsets, compiled, size, first, step, depth_maps, quantities), count=step)
+    with announced():
+        map_in_threads(
+            lambda first: work(points, offsets, compiled, size, first, step, depth_maps, quantities), count=step
+        )
     return depth_maps, quantities if per_point else None
