@@ -22,9 +22,7 @@ from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.text import warn_of_unknown_words
 from stages.language.prompts.templates import display_name, fill, parse_templates
-from stages.language.prompts.waffle import waffle
-
-WAFFLE = "waffle"
+from stages.language.prompts.waffle import WAFFLE, waffle
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:

@@ -27,6 +27,7 @@ from stages.language.llm.corpora import is_imported
 from stages.language.llm.sets import parse_prompt_sets
 from stages.language.prompts.parts import parse_part_templates
 from stages.language.prompts.templates import parse_templates
+from stages.language.prompts.waffle import WAFFLE
 from stages.projection.presets import preset_named
 from stages.projection.settings import resolve
 from stages.prompt_search import protocols as prompt_search
@@ -34,7 +35,6 @@ from stages.segmentation import protocols as segmentation
 from stages.weights import require_watched
 
 FILE = "params.yaml"
-WAFFLE = "waffle"
 Check = Callable[["Sections", Path], Iterator[str]]  # yields a line, which begins with a key of params.yaml
 
 

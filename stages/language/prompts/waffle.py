@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.language.prompts.templates import display_name
 
+WAFFLE = "waffle"  # the name of the prompt set that is drawn here and has no file
 WORDS = (
     "amber",
     "anchor",
