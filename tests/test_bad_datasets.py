@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -614,6 +615,11 @@ def test_a_damaged_file_of_scans_is_one_line(key, values, message, project):
         download.main("mine")
     assert_one_line(str(error.value), "raw/rooms.h5", message)
     assert_untouched(project)
+    with h5py.File(project / "raw/rooms.h5") as file:
+        other = threading.Thread(target=lambda: "train" in file, daemon=True)
+        other.start()
+        other.join(timeout=10)
+        assert not other.is_alive(), "the error still holds h5py's lock"
 
 
 def test_what_was_left_out_of_a_users_file_is_a_note(project, capsys):

@@ -27,8 +27,9 @@ def read_scans(path: Path, entry: Dataset) -> Scenes:
     """Scans of a group a split and one a scan: `points` [M, 3], `boxes` [K, 6], `labels` [K]."""
     with open_raw(path) as file:
         classes = _json(path, file, "classes")
+        # by name: h5py holds its lock while it gives out items, and for ever where an error stops it there
         splits = {
-            split: tuple(_scan(path, group, name, len(classes)) for name, group in file[split].items())
+            split: tuple(_scan(path, file[split][name], name, len(classes)) for name in file[split])
             for split in _splits(path, file)
         }
         return Scenes(classes, entry.up_axis, splits)
