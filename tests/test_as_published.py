@@ -1,4 +1,4 @@
-"""The protocols that repeat PointCLIP V2's released code: against its loop told again, and where they have no result."""
+"""The protocols that repeat PointCLIP V2's released code: against its loop told again, and where they do not run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -66,11 +66,12 @@ def released_loop(one, start):
     `start` are prompt ids [C]. Each class's text stands once a view and the long vector is normalised.
     """
     texts, corpus = one.prompts.features.astype(np.float64), np.flatnonzero(np.array(one.prompts.sets) == "v2_corpus")
-    long = lambda text: np.tile(text, (1, VIEWS)) / np.linalg.norm(np.tile(text, (1, VIEWS)), axis=1, keepdims=True)
     weighted = one.features.values.astype(np.float64) * np.array(one.weights)[:, None]
 
     def right(ids):
-        logits = 100 * weighted.reshape(len(weighted), -1) @ long(texts[ids]).T
+        long = np.tile(texts[ids], (1, VIEWS))
+        long /= np.linalg.norm(long, axis=1, keepdims=True)
+        logits = 100 * weighted.reshape(len(weighted), -1) @ long.T
         return int((logits.argmax(axis=1) == one.features.labels).sum())
 
     prompts, best, trace = list(start), right(start), []
