@@ -34,12 +34,10 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
         config=params.evaluate,
         searched=searched,
     )
-    missing = {}
-    if f"{dataset}/{backbone}" in published.shots:
-        missing = not_run(published, config, starts=starts, prompt_sets=set(prompts.sets))
     documents = {f"{one.method}-{one.shots}-{one.seed}": one.document for one in searched}
     write_json(paths.fewshot_search(dataset, backbone), documents)
     samples = {"train": len(train.labels), "test": len(test.labels)}
+    missing = not_run(published.of(dataset, backbone), config, starts=starts, prompts=prompts, text=published.text)
     metrics = FewShotMetrics(samples=samples, methods=methods, not_run=missing)
     write_metrics(paths.fewshot_metrics(dataset, backbone), metrics)
 

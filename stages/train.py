@@ -38,8 +38,7 @@ RANKS = 5
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Train every method at all shots and seeds; write data/fewshot/... and reports/curves/..."""
     params, paths = params or load_params(root), Paths(root)
-    published_shots = params.train.as_published.shots.get(f"{dataset}/{backbone}", ())
-    specs = run_specs(params.train, published_shots=published_shots)
+    specs = run_specs(params.train, dataset=dataset, backbone=backbone)
     torch.set_num_threads(params.train.threads)
     device = choose_device(params.train.device)
     train, test = (read_features(paths.features(dataset, backbone), split) for split in ("train", "test"))

@@ -353,12 +353,17 @@ def test_methods_that_cannot_be_registered_or_are_unknown_are_named(registry):
     with pytest.raises(ValueError, match="starts from 'adaptor', which is not registered"):
         registry.register("mine", dataclasses.replace(method, starts_from="adaptor"))
     with pytest.raises(InputError, match=r"params.yaml: train.methods 'adaptor': expected one of adapter, linear"):
-        run_specs(dataclasses.replace(TRAIN, methods=("adaptor",)))
+        run_specs(dataclasses.replace(TRAIN, methods=("adaptor",)), dataset="modelnet40", backbone="rn50")
+    published = dataclasses.replace(TRAIN.as_published, runs={"modelnet40/rn50/adaptor": (1,)})
+    with pytest.raises(InputError, match=r"'adaptor': expected one of adapter, linear"):
+        run_specs(dataclasses.replace(TRAIN, as_published=published), dataset="modelnet40", backbone="rn50")
     assert methods.learning_from_clouds(("adapter", "smooth_adapter", "linear_probe")) == ["smooth_adapter"]
 
 
 def test_methods_that_learn_from_clouds_have_shots_of_their_own():
     options = dataclasses.replace(TRAIN, methods=("adapter", "smooth"), shots=(1, 2), cloud_shots=(8,), seeds=(0,))
-    assert [str(spec) for spec in run_specs(options)] == ["adapter-1-0", "adapter-2-0", "smooth-8-0"]
-    published = [str(spec) for spec in run_specs(options, published_shots=(4, 16))][3:]
-    assert published == ["smooth_adapter_as_published_before-4-0", "smooth_adapter_as_published_before-16-0"]
+    wanted = {"modelnet40/rn50/smooth_adapter": (4, 16), "modelnet40/rn101/smooth": (8,)}
+    options = dataclasses.replace(options, as_published=dataclasses.replace(options.as_published, runs=wanted))
+    specs = [str(spec) for spec in run_specs(options, dataset="modelnet40", backbone="rn50")]
+    assert specs[:3] == ["adapter-1-0", "adapter-2-0", "smooth-8-0"]
+    assert specs[3:] == ["smooth_adapter_as_published_before-4-0", "smooth_adapter_as_published_before-16-0"]

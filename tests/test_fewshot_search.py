@@ -127,10 +127,9 @@ def set_params(**published):
     """Write params.yaml: the repository's with small settings and these values of train.as_published."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["train"] |= {"methods": ["adapter", "tip_adapter"], "shots": [2], "seeds": [0], "epochs": 5, "device": "cpu"}
-    small = {"methods": ["adapter"], "shots": {"home_objects/bundled": [2]}, "seeds": [0, 1], "epochs": 6}
-    params["train"]["as_published"] |= small | published
+    runs = {"home_objects/bundled/adapter": [2], "made_up/bundled/adapter": [4]}
+    params["train"]["as_published"] |= {"runs": runs, "seeds": [0, 1], "epochs": 6} | published
     params["dataset"]["made_up"] = params["dataset"]["home_objects"]
-    params["train"]["as_published"]["shots"] = {"made_up/bundled": [4]} | published.get("shots", {})
     params["search"] |= {"candidates": ["simple", "llm_four"], "folds": 2}
     params["evaluate_fewshot"]["text_inputs"] = ["llm_four", "llm_one"]
     with open("params.yaml", "w") as file:
@@ -161,7 +160,7 @@ def test_from_training_to_the_metrics_before_and_after_the_search(here):
     assert before.top1_mean == pytest.approx(np.mean([one["start"] for one in right]) / SAMPLES * 100, abs=0.01)
     assert after.top1_mean == pytest.approx(np.mean([one["correct"] for one in right]) / SAMPLES * 100, abs=0.01)
     assert metrics.not_run == {
-        "adapter_as_published_text_llm_one": "no prompt set 'llm_one' of this dataset in embed.sets"
+        "adapter_as_published_text_llm_one": "prompt set 'llm_one' is not among these prompts (embed.sets)"
     }
 
 
@@ -170,7 +169,7 @@ def test_a_start_that_is_not_there_leaves_out_its_rows_and_says_why(here):
     metrics = run_both()
     assert set(metrics.methods) == OURS
     assert set(metrics.not_run) == {*PUBLISHED, "adapter_as_published_text_llm_one"}
-    assert "no 'as_published_befor' among the search protocols" in metrics.not_run[PUBLISHED[0]]
+    assert "train.as_published.text 'as_published_befor' is neither a prompt set" in metrics.not_run[PUBLISHED[0]]
 
 
 def test_ours_may_not_start_from_what_has_read_test_labels(here):
@@ -192,8 +191,10 @@ def test_only_runs_as_published_read_the_test_labels(here):
 
 
 def test_runs_as_published_of_an_unknown_dataset_are_one_line(here):
-    set_params(shots={"modelnet_40/bundled": [4]})
-    with pytest.raises(InputError, match=r"train.as_published.shots 'modelnet_40/bundled': no such entry of dataset"):
+    set_params(runs={"modelnet_40/bundled/adapter": [4]})
+    with pytest.raises(
+        InputError, match=r"train.as_published.runs 'modelnet_40/bundled/adapter': no such entry of data"
+    ):
         load_params()
 
 

@@ -9,10 +9,9 @@ from stages.config.section import Name, SetName, Unique, section
 class EvaluateFewshot:
     """The searches on the features that trained models give; how they search is said in section `search`.
 
-    `searched` names the methods whose own runs are searched; those as published all are, over `corpus` from their own
-    prompts, and over each of `text_inputs` from its first sentence of each class.
+    `searched` names the methods whose own runs are searched; those as published all are, over PointCLIP V2's corpus
+    from their own prompts, and over each of `text_inputs` from its first sentence of each class.
     """
 
     searched: Annotated[tuple[Name, ...], Unique]
-    corpus: SetName
     text_inputs: Annotated[tuple[SetName, ...], Unique]

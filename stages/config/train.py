@@ -53,19 +53,23 @@ class Adapter:
 class AsPublished:
     """Runs by the published protocol, which chooses the epoch, and afterwards prompts, on the test split.
 
-    `shots` names what is run, by `<dataset>/<backbone>`; `text` is the entry of `search`, or the prompt set, that they
-    start from. Nothing of the recipe differs from `preset` but the epochs, where they are given.
+    `runs` names what is run, `<dataset>/<backbone>/<method>`, and its numbers of shots; `text` is the search protocol,
+    or the prompt set, that they start from. Nothing of the recipe differs from `preset` but the epochs, where given.
     """
 
-    methods: Annotated[tuple[Name, ...], Some, Unique]
-    shots: dict[
-        Annotated[str, text_like(r"[a-z0-9_]+/[a-z0-9_]+", "<dataset>/<backbone>")],
+    runs: dict[
+        Annotated[str, text_like(r"[a-z0-9_]+/[a-z0-9_]+/[^/]+", "<dataset>/<backbone>/<method>")],
         Annotated[tuple[Count, ...], Some, Unique],
     ]
     seeds: Annotated[tuple[Seed, ...], Some, Unique]
     preset: Preset
     text: Name
     epochs: Count | None
+
+    def of(self, dataset: str, backbone: str) -> dict[str, tuple[int, ...]]:
+        """The numbers of shots by method on one dataset with one backbone."""
+        place = f"{dataset}/{backbone}/"
+        return {key.removeprefix(place): shots for key, shots in self.runs.items() if key.startswith(place)}
 
 
 @section

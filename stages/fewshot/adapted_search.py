@@ -4,7 +4,7 @@ M, S samples of the test split and of a run's validation set, D embedding, C cla
 sum, so the view weights stay what they were in training.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from stages.artifacts.figures import LabelsRead
 from stages.artifacts.types import Prompts
 from stages.config.evaluate_fewshot import EvaluateFewshot
 from stages.config.search import Search
-from stages.config.train import AsPublished
 from stages.fewshot.specs import AS_PUBLISHED_BEFORE, RunSpec, Start, Starts
+from stages.language.prompts.published import CORPUS
+from stages.prompt_search import as_published
 from stages.prompt_search.candidates import Candidates, similarity
 from stages.prompt_search.cross_fit import search_cross_fitted
 from stages.prompt_search.greedy import PromptSearchResult, search_prompts
@@ -24,7 +25,6 @@ from stages.zeroshot.classifier import average_prompts
 
 SEARCHES: dict[str, LabelsRead] = {"{}_search_train": "train", "{}_search_test": "test"}
 AS_PUBLISHED_AFTER, AS_PUBLISHED_TEXT = "{}_as_published_after", "{}_as_published_text_{}"
-PUBLISHED_SETTINGS = SearchSettings(objective="accuracy", sweeps=2)
 
 
 class Searched(NamedTuple):
@@ -78,10 +78,10 @@ class AdaptedSearch:
             if name in self.prompts.sets:
                 candidates, start = self._candidates(name), self.starts.as_published
                 if row != AS_PUBLISHED_AFTER.format(spec.method):
-                    first = [[int(candidates.of_class(c)[0])] for c in range(candidates.classes)]
+                    first = [[int(prompt)] for prompt in candidates.rows[candidates.offsets[:-1]]]
                     start = start._replace(prompts=first)
                 task = self._task(features, self.test_labels, candidates, start)
-                searched.append(self._searched(row, spec, "test", search_prompts(task, PUBLISHED_SETTINGS), task))
+                searched.append(self._searched(row, spec, "test", search_prompts(task, as_published.SETTINGS), task))
         return searched
 
     def _candidates(self, *prompt_sets: str) -> Candidates:
@@ -115,24 +115,19 @@ class AdaptedSearch:
 def published_searches(method: str, config: EvaluateFewshot) -> dict[str, str]:
     """The rows that the searches of a run as published give, and the prompt set that each goes through."""
     texts = {AS_PUBLISHED_TEXT.format(method, name): name for name in config.text_inputs}
-    return {AS_PUBLISHED_AFTER.format(method): config.corpus} | texts
+    return {AS_PUBLISHED_AFTER.format(method): CORPUS} | texts
 
 
 def not_run(
-    settings: AsPublished, config: EvaluateFewshot, *, starts: Starts, prompt_sets: Collection[str]
+    methods: Iterable[str], config: EvaluateFewshot, *, starts: Starts, prompts: Prompts, text: str
 ) -> dict[str, str]:
-    """By row, why runs as published and their searches gave none: their start or a prompt set is not there."""
-    searches = [published_searches(method, config) for method in settings.methods]
+    """By row, why the runs as published of `methods` or their searches have none: their start or a set is missing."""
+    sets = {row: name for method in methods for row, name in published_searches(method, config).items()}
     if starts.as_published is None:
-        rows = [AS_PUBLISHED_BEFORE.format(method) for method in settings.methods]
-        reason = (
-            f"no '{settings.text}' among the search protocols and prompt sets of this dataset and backbone "
-            "(train.as_published.text)"
-        )
-        return dict.fromkeys([*rows, *(row for rows in searches for row in rows)], reason)
+        reason = f"train.as_published.text '{text}' is neither a prompt set nor a search protocol of these prompts"
+        return dict.fromkeys([*map(AS_PUBLISHED_BEFORE.format, methods), *sets], reason)
     return {
-        row: f"no prompt set '{name}' of this dataset in embed.sets"
-        for rows in searches
-        for row, name in rows.items()
-        if name not in prompt_sets
+        row: f"prompt set '{name}' is not among these prompts (embed.sets)"
+        for row, name in sets.items()
+        if name not in prompts.sets
     }

@@ -3,7 +3,7 @@
 N, M samples of the train and the test split, C classes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
@@ -42,10 +42,10 @@ class RunResult(NamedTuple):
     adapted: dict[str, Tensor]
 
 
-def run_specs(settings: Train, *, published_shots: Sequence[int] = ()) -> list[RunSpec]:
-    """Every run of `settings`, those as published at `published_shots`; InputError names an unknown method."""
-    published = settings.as_published
-    for name in published.methods:
+def run_specs(settings: Train, *, dataset: str, backbone: str) -> list[RunSpec]:
+    """Every run of `settings`, first ours, then those as published; InputError names an unknown method."""
+    published = settings.as_published.of(dataset, backbone)
+    for name in published:
         method_named(name)
     ours = [
         RunSpec(name, shots, seed)
@@ -55,9 +55,9 @@ def run_specs(settings: Train, *, published_shots: Sequence[int] = ()) -> list[R
     ]
     return ours + [
         RunSpec(name, shots, seed, published=True)
-        for name in published.methods
-        for shots in published_shots
-        for seed in published.seeds
+        for name, all_shots in published.items()
+        for shots in all_shots
+        for seed in settings.as_published.seeds
     ]
 
 
