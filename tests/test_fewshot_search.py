@@ -104,6 +104,16 @@ def test_our_search_reads_the_validation_labels_and_its_upper_bound_the_test_lab
     assert documents[0][0] == documents[1][0] and documents[0][1] != documents[1][1]
 
 
+def test_a_single_validation_sample_confirms_no_sentence():
+    prompts = new_prompts()
+    start = Start([rows_of(prompts, "simple", c) for c in range(len(CLASSES))], [0.5, 0.5], "none")
+    features = {"validation_labels": np.array([1])}
+    features |= {name: np.ones((n, WIDTH), "f4") for name, n in (("validation_features", 1), ("test_features", 3))}
+    search = AdaptedSearch(prompts, CLASSES, Starts(start, None), np.array([0, 1, 2]), 20.0, SEARCH, CONFIG)
+    found = search.run(RunSpec("adapter", 1, 0), features)[0]
+    assert found.method == "adapter_search_train" and found.document["prompts"] == [-1, -1, -1]
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """Features, prompts and a searched start of three classes, with small settings, as the working directory."""

@@ -156,6 +156,9 @@ def _view_weights(sections: Sections, root: Path) -> Iterator[str]:
 
 
 def _methods(sections: Sections, root: Path) -> Iterator[str]:
+    for key in sections.train.as_published.runs:
+        place, _, name = key.rpartition("/")
+        yield from _refusal(method_named, name, key=f"train.as_published.runs.{place}")
     for name in sections.train.methods:
         yield from (unknown := list(_refusal(method_named, name)))
         if not unknown and (recipe := method_named(name).recipe):

@@ -19,7 +19,7 @@ from stages.language.prompts.published import CORPUS
 from stages.prompt_search import as_published
 from stages.prompt_search.candidates import Candidates, similarity
 from stages.prompt_search.cross_fit import search_cross_fitted
-from stages.prompt_search.greedy import PromptSearchResult, search_prompts
+from stages.prompt_search.greedy import GreedySearch, PromptSearchResult, search_prompts
 from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.zeroshot.classifier import average_prompts
 
@@ -62,14 +62,19 @@ class AdaptedSearch:
         settings = SearchSettings(objective=self.search.objective, sweeps=self.search.sweeps)
         labels = features["validation_labels"]
         train = self._task(features["validation_features"], labels, candidates, self.starts.ours)
-        folds = min(self.search.folds, len(labels))
-        held_out = search_cross_fitted(train, settings, folds=folds, seed=self.search.seed)
         test = self._task(features["test_features"], self.test_labels, candidates, self.starts.ours)
-        results = held_out.final, search_prompts(test, settings)
+        results = self._cross_fitted(train, settings), search_prompts(test, settings)
         return [
             self._searched(row.format(spec.method), spec, read, result, test)
             for (row, read), result in zip(SEARCHES.items(), results, strict=True)
         ]
+
+    def _cross_fitted(self, task: SearchTask, settings: SearchSettings) -> PromptSearchResult:
+        """The search that held-out folds confirm; of a single sample none can be held out, and the start stands."""
+        if len(task.labels) < 2:
+            return GreedySearch(task, settings.objective, members=task.all_samples).result(task.candidates)
+        folds = min(self.search.folds, len(task.labels))
+        return search_cross_fitted(task, settings, folds=folds, seed=self.search.seed).final
 
     def _as_published(self, spec: RunSpec, features: np.ndarray) -> list[Searched]:
         """By the test labels, over each set that is there: the corpus from the run's prompts, others from theirs."""

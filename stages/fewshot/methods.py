@@ -54,10 +54,10 @@ def register(name: str, method: Method) -> None:
     METHODS[name] = method
 
 
-def method_named(name: str) -> Method:
-    """The method of that name; InputError lists the known names."""
+def method_named(name: str, *, key: str = "train.methods") -> Method:
+    """The method of that name, which `key` of params.yaml has; InputError lists the known names."""
     if name not in METHODS:
-        raise InputError(f"params.yaml: train.methods '{name}': expected one of {', '.join(sorted(METHODS))}")
+        raise InputError(f"params.yaml: {key} '{name}': expected one of {', '.join(sorted(METHODS))}")
     return METHODS[name]
 
 

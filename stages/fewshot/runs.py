@@ -46,7 +46,7 @@ def run_specs(settings: Train, *, dataset: str, backbone: str) -> list[RunSpec]:
     """Every run of `settings`, first ours, then those as published; InputError names an unknown method."""
     published = settings.as_published.of(dataset, backbone)
     for name in published:
-        method_named(name)
+        method_named(name, key=f"train.as_published.runs.{dataset}/{backbone}")
     ours = [
         RunSpec(name, shots, seed)
         for name in settings.methods
