@@ -186,7 +186,7 @@ def test_feature_noise_is_of_the_training_alone_and_keeps_the_length():
 
 
 def test_smoothing_with_an_adapter_starts_where_the_adapter_ended():
-    task, _ = made_up(40)
+    task, truth = made_up(40)
     generator = torch.Generator().manual_seed(0)
     clouds = torch.randn(80, 50, 3, generator=generator) * (1 + torch.arange(80) % CLASSES)[:, None, None] ** 0.5
     clouds[:, :, 1] *= (1.0 + torch.arange(80) % CLASSES)[:, None]
@@ -215,6 +215,12 @@ def test_smoothing_with_an_adapter_starts_where_the_adapter_ended():
     assert {"smoothing.first.0.weight", "classify.adapter.mix.weight"} <= set(both.state)
     logits = 20 * both.adapted["test_features"] @ zero_shot.text.T
     torch.testing.assert_close(logits, both.logits, rtol=0, atol=1e-4)
+    task, short = as_published(task, truth), dataclasses.replace(options.as_published, epochs=2)
+    options, own = dataclasses.replace(options, as_published=short), {}
+    spec = RunSpec("smooth_adapter", 4, 0, published=True)
+    published = run(task, spec, options, lambda name: own.setdefault(name, Memory()))
+    assert set(own) == {str(spec), f"{spec}.unfinished"}  # no adapter was trained first
+    assert {"smoothing.first.0.weight", "classify.adapter.fusion"} <= set(published.state)
 
 
 def as_published(task, truth):
