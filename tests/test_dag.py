@@ -50,7 +50,7 @@ STAGES = [
 RENDERED = ["render", "extract", "search", "evaluate", "train", "evaluate_fewshot", "examples", "report"]
 EDITS = {
     "stages/reporting/tables.py": ["report"],
-    "stages/prompt_search/greedy.py": ["search", "segment"],
+    "stages/prompt_search/greedy.py": ["search", "evaluate_fewshot", "segment"],
     "stages/segmentation/part_search.py": ["segment"],
     "stages/fewshot/adapter.py": ["train", "evaluate_fewshot"],
     "stages/projection/kernels.py": ["render", "train", "patches", "detect", "examples"],
