@@ -22,9 +22,9 @@ from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes
-from stages.detection.detections import detections
+from stages.detection.detections import AS_PUBLISHED, detections
 from stages.detection.proposals import LABELS_READ, proposers
-from stages.detection.scoring import score_rows
+from stages.detection.scoring import score_as_published, score_rows
 from stages.language.prompts.templates import parse_templates
 from stages.projection.presets import preset_named
 
@@ -49,6 +49,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             projection=projection,
             detect=detect,
         )
+        as_published, published = classify.as_published(), {}
         classified, truths = {kind: [] for kind in propose}, []
         for number, name in enumerate(tqdm(names, unit="scan", desc=f"detect {dataset}", disable=None)):
             where = f"{source}: {detect.split}/{name}"
@@ -56,11 +57,18 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             truths.append((scan.boxes, scan.labels))
             for kind, boxes_of in propose.items():
                 rng = np.random.default_rng([detect.seed, number])
-                classified[kind].append(classify(scan.points, boxes_of(scan, rng), source=where))
+                proposals = boxes_of(scan, rng)
+                classified[kind].append(classify(scan.points, proposals, source=where))
+                if proposals.kept is not None:
+                    named = as_published(scan.points, proposals.as_published(), source=where)
+                    published.setdefault(kind, []).append(named)
     scores = {
         kind: score_rows(boxes, truths, classes=classes, labels_read=LABELS_READ.get(kind, "none"), detect=detect)
         for kind, boxes in classified.items()
     }
+    for kind, boxes in published.items():
+        read = LABELS_READ.get(kind, "none")
+        scores[kind][AS_PUBLISHED] = score_as_published(boxes, truths, classes=classes, labels_read=read)
     counts = {"scans": len(names), "classes": len(classes), "boxes": sum(len(labels) for _, labels in truths)}
     write_boxes(paths.boxes(dataset, backbone), _columns(classified, names, len(classes), detect))
     write_metrics(paths.metrics(dataset, backbone), DetectionMetrics(**counts, proposals=scores))

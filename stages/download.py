@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.points import write_points
 from stages.artifacts.scenes import write_scenes
 from stages.artifacts.types import Clouds, Scenes
+from stages.config.dataset import Dataset
 from stages.config.download import Download
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
@@ -37,19 +39,34 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
         write_scenes(path, replace(raw, splits=kept))
     else:
         splits = with_validation(raw.splits, fraction=download.validation_fraction, seed=download.seed)
-        kept = {split: _reduced(clouds, download, f"{dataset}: {split}") for split, clouds in splits.items()}
+        count = _count(dataset, entry, download)
+        kept = {split: _reduced(clouds, download, count, f"{dataset}: {split}") for split, clouds in splits.items()}
         write_points(path, replace(raw, splits=kept))
 
 
-def _reduced(clouds: Clouds, download: Download, source: str) -> Clouds:
+class PointCount(NamedTuple):
+    """How many points of a cloud are kept, None all, and the key of params.yaml that says so."""
+
+    points: int | None
+    key: str
+
+
+def _count(dataset: str, entry: Dataset, download: Download) -> PointCount:
+    """`download.num_points` where it is set, otherwise the dataset's."""
+    if download.num_points is not None:
+        return PointCount(download.num_points, "download.num_points")
+    return PointCount(entry.num_points, f"dataset.{dataset}.num_points")
+
+
+def _reduced(clouds: Clouds, download: Download, count: PointCount, source: str) -> Clouds:
     """The clouds that are kept, with the points that are kept."""
     kept = clouds.rows(_spread(len(clouds.points), download.max_samples))
-    if download.num_points is None:
+    if count.points is None:
         return kept
-    if download.num_points > kept.points.shape[1]:
+    if count.points > kept.points.shape[1]:
         has = f"{source} has {kept.points.shape[1]} points a cloud"
-        raise InputError(f"params.yaml: download.num_points {download.num_points}: {has}")
-    return thin(kept, count=download.num_points, method=download.sampling, seed=download.seed)
+        raise InputError(f"params.yaml: {count.key} {count.points}: {has}")
+    return thin(kept, count=count.points, method=download.sampling, seed=download.seed)
 
 
 def _spread(samples: int, limit: int | None) -> np.ndarray:

@@ -12,7 +12,7 @@ from stages.artifacts.points import open_points
 from stages.artifacts.prompts import write_prompts
 from stages.artifacts.sentences import read_sentences
 from stages.artifacts.text_cache import read_text_cache, write_text_cache
-from stages.artifacts.types import Prompts
+from stages.artifacts.types import Prompts, SentenceTable
 from stages.backbones.clip import ClipModel
 from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
@@ -20,7 +20,9 @@ from stages.backbones.text_cache import encode_cached
 from stages.config.embed import Embed
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
+from stages.core.errors import InputError
 from stages.core.text import warn_of_unknown_words
+from stages.language.prompts.published import is_imported
 from stages.language.prompts.templates import display_name, fill, parse_templates
 from stages.language.prompts.waffle import WAFFLE, waffle
 
@@ -34,7 +36,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     wording = read_sentences(paths.sentences(dataset))
     rows = [
         (index, name, prompt_set, text)
-        for prompt_set in params.embed.sets
+        for prompt_set in _available(params.embed.sets, wording, dataset)
         for index, name in enumerate(classes)
         for text in wording.of(prompt_set, name) or _sentences(prompt_set, shown.get(name, name), params.embed, paths)
     ]
@@ -45,8 +47,19 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     for line in _cut_lines(sets, texts, model):
         print(line)
     features = _features(texts, backbone, model, params.embed, paths)
-    prompts = Prompts(np.array(indices), names, sets, texts, features, unknown)
+    weights = {name: by_class[classes[0]] for name, by_class in wording.view_weights.items() if name in sets}
+    prompts = Prompts(np.array(indices), names, sets, texts, features, unknown, weights)
     write_prompts(paths.prompts(dataset, backbone), prompts)
+
+
+def _available(prompt_sets: Sequence[str], wording: SentenceTable, dataset: str) -> list[str]:
+    """The sets that `dataset` has, with a line about PointCLIP V2's that it has not; InputError when none is left."""
+    missing = [name for name in prompt_sets if is_imported(name) and name not in wording.sets]
+    if len(missing) == len(prompt_sets):
+        raise InputError(f"params.yaml: embed.sets: {dataset} has sentences of none of them: {', '.join(missing)}")
+    if missing:
+        print(f"note: {dataset} has no sentences of {', '.join(missing)}: left out")
+    return [name for name in prompt_sets if name not in missing]
 
 
 def _load(backbone: str, params: Params, paths: Paths) -> ClipModel:

@@ -56,8 +56,7 @@ def main(dataset: str, *, dry_run: bool = False, params: Params | None = None, r
         classes=classes,
         part_names=part_names,
     )
-    table = generation.sentence_table(written.texts | published.texts, classes)
-    write_sentences(paths.sentences(dataset), table)
+    write_sentences(paths.sentences(dataset), generation.sentence_table(written, published, classes))
     write_json(paths.sentence_metrics(dataset), written.figures | published.figures)
 
 

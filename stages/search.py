@@ -14,7 +14,7 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.prompts import read_prompts
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.prompt_search.protocols import PROTOCOLS, PromptPool
+from stages.prompt_search.protocols import PROTOCOLS
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
@@ -23,9 +23,11 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     source = paths.features(dataset, backbone)
     splits = {split: read_features(source, split) for split in ("train", "test")}
     prompts = read_prompts(paths.prompts(dataset, backbone))
-    pool = PromptPool.from_prompts(prompts, splits["train"].classes, params.search)
     documents = {}
     for name, protocol in tqdm(PROTOCOLS.items(), unit="protocol", desc="search", disable=None):
+        pool = protocol.pool(prompts, splits["train"].classes, params.search, backbone)
+        if pool is None:
+            continue
         begun = time.perf_counter()
         documents[name] = protocol.run(splits, pool, params.search)
         if params.search.timed:

@@ -3,6 +3,7 @@
 Reads test labels only to score them, and for the upper bound `search_test`. The image tower is not run.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -20,16 +21,17 @@ from stages.artifacts.types import Clouds, SentenceTable
 from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
-from stages.config.segment import Segment
 from stages.core.cli import run_stage
 from stages.language.prompts.parts import fill_parts, parse_part_templates
-from stages.segmentation.evaluation import score_methods, segment_category, segmentation_metrics, whole_split
+from stages.language.prompts.published import searched_set
+from stages.segmentation.as_published import PublishedChoice, not_run, published_names, sets_needed
+from stages.segmentation.evaluation import choices, score_methods, segment_category, segmentation_metrics, whole_split
 from stages.segmentation.part_prompts import PartPrompts, PartSentences
 from stages.segmentation.patch_config import PatchConfig
 from stages.segmentation.protocols import NEUTRAL
 from stages.segmentation.shapes import Shapes
 
-SPLIT = "test"
+SPLIT, NO_SET = "test", "params.yaml: segment names it, and it is no set of generate.sets"
 PartNames = dict[str, tuple[str, ...]]  # category -> names of its parts
 
 
@@ -40,7 +42,11 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     with open_points(paths.points(dataset)) as points:
         part_names, labels = points.require_parts(), points.labels(SPLIT)
         parts = {points.classes[label]: part_names[label] for label in np.unique(labels)}
-        sentences = _sentences(parts, read_sentences(paths.sentences(dataset)), config, paths)
+        generated, searched = read_sentences(paths.sentences(dataset)), searched_set(backbone)
+        missing = not_run(config, generated.sets, searched=searched)
+        published = [name for name in published_names(config) if name not in missing]
+        sets = (*config.protocols.values(), *config.candidates, *sets_needed(published, searched=searched))
+        sentences = _sentences(parts, generated, dict.fromkeys(sets), config.neutral, paths)
         by_set = [by_part for sets in sentences.values() for by_part in sets.values()]
         texts = [text for by_part in by_set for of_part in by_part.values() for text in of_part]
         model = load_backbone(backbone, params.backbone_entry(backbone), device=choose_device(config.device), root=root)
@@ -51,6 +57,8 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
                 PartPrompts(sentences[category], features, category=category, parts=names),
                 config,
                 logit_scale=model.logit_scale,
+                published=PublishedChoice.of(generated, searched, category) if published else None,
+                published_names=published,
             )
             for category, names in tqdm(parts.items(), unit="category", desc="segment", disable=None)
         }
@@ -62,20 +70,23 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             split=SPLIT,
             part_names=part_names,
         )
-    names = next(iter(results.values())).chosen
-    chosen = {name: {category: result.chosen[name] for category, result in results.items()} for name in names}
-    write_json(paths.search(dataset, backbone), chosen)
-    write_metrics(paths.metrics(dataset, backbone), segmentation_metrics(results, scores, mode=config.mode))
+    write_json(paths.search(dataset, backbone), choices(results))
+    metrics = segmentation_metrics(results, scores, mode=config.mode, not_run=missing)
+    write_metrics(paths.metrics(dataset, backbone), metrics)
 
 
-def _sentences(parts: PartNames, generated: SentenceTable, config: Segment, paths: Paths) -> dict[str, PartSentences]:
+def _sentences(
+    parts: PartNames, generated: SentenceTable, sets: Iterable[str], neutral: str, paths: Paths
+) -> dict[str, PartSentences]:
     """Category -> prompt set -> part -> sentences: a language model's where it wrote the set, else a template's."""
-    neutral = parse_part_templates(config.neutral, source="params.yaml: segment.neutral")
+    template = parse_part_templates(neutral, source="params.yaml: segment.neutral")
     sentences = {
-        category: {NEUTRAL: fill_parts(neutral, category=category, parts=names)} for category, names in parts.items()
+        category: {NEUTRAL: fill_parts(template, category=category, parts=names)} for category, names in parts.items()
     }
-    for prompt_set in dict.fromkeys((*config.protocols.values(), *config.candidates)):
-        templates = None if prompt_set in generated.sets else _templates(prompt_set, paths)
+    for prompt_set in sets:
+        path = paths.templates(prompt_set)
+        known = prompt_set in generated.sets
+        templates = None if known else parse_part_templates(read_text(path, hint=NO_SET), source=str(path))
         for category, names in parts.items():
             sentences[category][prompt_set] = (
                 fill_parts(templates, category=category, parts=names)
@@ -83,12 +94,6 @@ def _sentences(parts: PartNames, generated: SentenceTable, config: Segment, path
                 else {part: generated.of(prompt_set, category, part=part) for part in names}
             )
     return sentences
-
-
-def _templates(name: str, paths: Paths):
-    path = paths.templates(name)
-    text = read_text(path, hint="params.yaml: segment names it, and it is no set of generate.sets")
-    return parse_part_templates(text, source=str(path))
 
 
 def _shapes(points: PointsReader, path: Path, parts: tuple[str, ...], split: str, config: PatchConfig) -> Shapes | None:

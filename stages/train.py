@@ -1,9 +1,9 @@
 """Few-shot methods learn from the train split and score the test split: `python -m stages.train <dataset> <backbone>`.
 
-The test labels are read only to be written beside the predictions.
+The test labels are written beside the predictions, and read by runs as published alone.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,25 +13,24 @@ from tqdm import tqdm
 
 from stages.artifacts.checkpoints import CheckpointDir
 from stages.artifacts.features import read_features
-from stages.artifacts.fewshot import write_curves, write_epochs, write_tensors
-from stages.artifacts.files import read_json
+from stages.artifacts.fewshot import write_adapted, write_curves, write_epochs, write_tensors
+from stages.artifacts.files import read_json, write_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
 from stages.artifacts.prompts import read_prompts
-from stages.artifacts.types import Features
 from stages.backbones.device import choose_device
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.core.errors import InputError
-from stages.fewshot.classifiers import ZeroShot
 from stages.fewshot.methods import learning_from_clouds
-from stages.fewshot.runs import RunResult, RunSpec, mean_curves, run, run_specs, split_of
-from stages.fewshot.tasks import CloudTask, Task
+from stages.fewshot.runs import RunResult, mean_curves, run, run_specs, split_of
+from stages.fewshot.specs import RunSpec
+from stages.fewshot.starts import choose_starts, zero_shot_of
+from stages.fewshot.tasks import CloudTask, Published, Task
 from stages.fewshot.training import Epoch
 from stages.projection.clouds import orient
 from stages.projection.settings import resolve
-from stages.zeroshot.classifier import average_prompts, class_features, rank_classes
+from stages.zeroshot.classifier import rank_classes
 
 RANKS = 5
 
@@ -39,21 +38,29 @@ RANKS = 5
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
     """Train every method at all shots and seeds; write data/fewshot/... and reports/curves/..."""
     params, paths = params or load_params(root), Paths(root)
-    specs = run_specs(params.train)
+    specs = run_specs(params.train, dataset=dataset, backbone=backbone)
     torch.set_num_threads(params.train.threads)
     device = choose_device(params.train.device)
     train, test = (read_features(paths.features(dataset, backbone), split) for split in ("train", "test"))
     tensors = (torch.from_numpy(part).to(device) for part in (train.values, train.labels, test.values))
-    zero_shot = _zero_shot(dataset, backbone, train, params.train.text, paths, device)
-    needs_clouds = learning_from_clouds(params.train.methods)
+    prompts, searched = read_prompts(paths.prompts(dataset, backbone)), read_json(paths.search(dataset, backbone))
+    starts = choose_starts(prompts, searched, train, params.train)
+    if starts.as_published is None:
+        specs = [spec for spec in specs if not spec.published]
+    needs_clouds = learning_from_clouds(spec.method for spec in specs)
     clouds = _clouds(dataset, backbone, params, paths, device) if needs_clouds else None
-    task = Task(*tensors, train.classes, zero_shot, clouds)
+    task = Task(*tensors, train.classes, zero_shot_of(starts.ours, prompts, train, device), clouds)
+    if any(spec.published for spec in specs):
+        start = zero_shot_of(starts.as_published, prompts, train, device)
+        task = replace(task, published=Published(start, torch.from_numpy(test.labels).to(device)))
     for spec in specs:
         split_of(task, spec, params.train)  # so that too few samples are found before anything is trained
     checkpoints = CheckpointDir(paths.unfinished(dataset, backbone), task.fingerprint(params.train))
     bar = tqdm(specs, unit="run", desc="train", disable=None)
     results = {spec: run(task, spec, params.train, checkpoints.file) for spec in bar}
     _write(paths.few_shot(dataset, backbone), task, results, test.labels, asdict(params.train))
+    texts = {kind: start and start._asdict() for kind, start in starts._asdict().items()}
+    write_json(paths.few_shot(dataset, backbone) / "texts.json", texts)
     paths.curves(dataset, backbone).mkdir(parents=True, exist_ok=True)  # also where no method has epochs
     for name, epochs in mean_curves(results).items():
         write_curves(paths.curves(dataset, backbone) / f"{name}.csv", Epoch._fields, epochs)
@@ -74,34 +81,26 @@ def _clouds(dataset: str, backbone: str, params: Params, paths: Paths, device: t
     return CloudTask(*tensors, resolve(params.render), encode, fingerprint)
 
 
-def _zero_shot(dataset: str, backbone: str, train: Features, text: str, paths: Paths, device: torch.device) -> ZeroShot:
-    """The zero-shot classifier of the prompt set or search protocol that `train.text` names."""
-    prompts = read_prompts(paths.prompts(dataset, backbone))
-    if text not in prompts.sets:
-        choice = read_json(paths.search(dataset, backbone)).get(text)
-        if choice is None or choice["labels_read"] == "test":
-            expected = "a prompt set of embed.sets, or a search protocol that reads no test labels"
-            raise InputError(f"params.yaml: train.text '{text}': expected {expected}")
-        features, weights = average_prompts(prompts, choice["prompts"]), np.array(choice["view_weights"], np.float32)
-    else:
-        features = class_features(prompts, prompt_set=text, class_names=train.classes)
-        weights = np.full(train.values.shape[1], 1 / train.values.shape[1], np.float32)
-    return ZeroShot(torch.from_numpy(features).to(device), torch.from_numpy(weights).to(device), train.logit_scale)
-
-
 def _write(folder: Path, task: Task, results: dict[RunSpec, RunResult], labels: np.ndarray, settings: dict) -> None:
-    """The predictions of every run and of the zero-shot classifier, those of every epoch, and the trained models."""
+    """The predictions of every run and of the zero-shot classifier, those of every epoch, features, and models."""
     logits = {RunSpec("zero_shot", 0, 0): task.zero_shot.logits(task.test).cpu()}
     logits |= {spec: result.logits for spec, result in results.items()}
     ranked = {spec: rank_classes(scores.numpy(), top=RANKS) for spec, scores in logits.items()}
-    tables = [prediction_columns(labels, *best, **spec._asdict()) for spec, best in ranked.items()]
+    tables = [
+        prediction_columns(labels, *best, method=spec.name, shots=spec.shots, seed=spec.seed)
+        for spec, best in ranked.items()
+    ]
     write_predictions(folder / "predictions.parquet", stacked(tables))
     recorded = [(spec, one.epoch_predictions) for spec, one in results.items() if one.epoch_predictions is not None]
-    write_epochs(folder / "epochs.parquet", [(*spec, predictions.numpy()) for spec, predictions in recorded])
+    rows = [(spec.name, spec.shots, spec.seed, predictions.numpy()) for spec, predictions in recorded]
+    write_epochs(folder / "epochs.parquet", rows)
     for spec, result in results.items():
         state = {name: value.numpy() for name, value in result.state.items()}
         metadata = {"run": spec._asdict(), "train": settings, "classes": task.class_names}
         write_tensors(folder / "models" / f"{spec}.safetensors", state, metadata)
+        if result.adapted:
+            adapted = {name: values.numpy() for name, values in result.adapted.items()}
+            write_adapted(folder / "adapted" / f"{spec}.safetensors", spec._asdict(), adapted)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from raw_layouts import LAYOUTS, OPTIONS, POINTS, clouds, write_shard
 
 from stages import download
+from stages.artifacts.points import open_points
 from stages.bundled import build_procedural_parts
 from stages.bundled.fixed_point import write_fixed_point
 from stages.core.errors import InputError
@@ -547,9 +548,28 @@ def test_too_many_points_asked_for_and_a_part_of_a_dataset(project, capsys):
     with pytest.raises(InputError, match=r"download.num_points 17: mine: train has 16 points a cloud"):
         download.main("mine")
     assert_untouched(project)
+    write_params("modelnet_hdf5", {"num_points": 17})
+    with pytest.raises(InputError, match=r"dataset.mine.num_points 17: mine: train has 16 points a cloud"):
+        download.main("mine")
+    assert_untouched(project)
     Path("params.yaml").write_text(params)
     download.main("mine")
     assert "note: raw: splits train 5, test 1, published are train 9840, test 2468" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("of_all", "kept"), [("null", 6), ("9", 9)])
+def test_a_dataset_keeps_its_own_number_of_first_points_unless_all_have_one(project, of_all, kept):
+    raw_layouts.modelnet_hdf5(project / "raw")
+    write_params("modelnet_hdf5", {"points": 16})
+    download.main("mine")
+    with open_points(project / "data/points/mine.h5") as points:
+        whole = points.points("train")
+    write_params("modelnet_hdf5", {"points": 16, "num_points": 6})
+    params = Path("params.yaml").read_text().replace("num_points: null", f"num_points: {of_all}")
+    Path("params.yaml").write_text(params)
+    download.main("mine")
+    with open_points(project / "data/points/mine.h5") as points:
+        np.testing.assert_array_equal(points.points("train"), whole[:, :kept])
 
 
 def test_there_are_at_least_forty_cases():

@@ -10,6 +10,7 @@ import pytest
 import torch
 from test_detection_detr3d import official, saved
 
+import stages.detection.proposals
 from stages import detect
 from stages.artifacts.boxes import read_boxes
 from stages.artifacts.figures import DetectionMetrics
@@ -24,10 +25,11 @@ from stages.core.errors import InputError
 from stages.datasets.registry import read
 from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes, text_features
 from stages.detection.clusters import cluster_boxes
-from stages.detection.detections import ablation_rows, detections
+from stages.detection.detections import ablation_rows, detections, detections_as_published
+from stages.detection.detr3d.model import NetworkBoxes
 from stages.detection.planes import above_floor, floor_height, on_walls
 from stages.detection.proposals import PROPOSALS, Proposals, proposers
-from stages.detection.scoring import score_rows
+from stages.detection.scoring import score_as_published, score_rows
 from stages.projection.presets import PRESETS
 from stages.projection.settings import resolve
 
@@ -248,6 +250,62 @@ def test_a_scan_without_any_box_has_no_detection():
     assert classified.logits.shape == (0, 3) and len(detected(classified).boxes) == 0
 
 
+class StubNetwork:
+    """3DETR's boxes in one scan, as told: boxes, class probabilities and objectness."""
+
+    def __init__(self, *rows):
+        boxes, classes, objectness = (np.array(values, "f4") for values in zip(*rows, strict=True))
+        self.found = NetworkBoxes(boxes[None], np.zeros((1, len(boxes)), "f4"), classes[None], objectness[None])
+
+    def __call__(self, points):
+        return self.found
+
+
+CUBE, HIGHER, FAR, FARTHER, BARE = ((x, 0, z, 1, 1, 1) for x, z in ((0, 0), (0, 0.2), (9, 0), (20, 0), (30, 0)))
+
+
+def test_3detrs_own_rules_keep_boxes_before_they_are_named(monkeypatch):
+    network = StubNetwork(
+        (CUBE, (0.8, 0.1), 0.9),
+        (HIGHER, (0.7, 0.1), 0.8),  # overlaps the first by two thirds, and is of its class
+        (HIGHER, (0.1, 0.6), 0.7),  # is of the other class
+        (FAR, (0.03, 0.02), 0.05),  # not above 0.05
+        (FARTHER, (0.05, 0.01), 0.06),
+        (BARE, (0.5, 0.4), 0.95),  # four points
+    )
+    monkeypatch.setattr(stages.detection.proposals, "load_detr3d", lambda path, device: network)
+    centres = [(0, 0, 0.1)] * 5 + [(9, 0, 0)] * 5 + [(20, 0, 0)] * 5 + [(30, 0, 0)] * 4
+    where = Scene("scan", np.array(centres, "f4"), np.empty((0, 6), "f4"), np.empty(0, int))
+    detect_settings = replace(DETECT, proposals=("detr3d",), weights="any", network_points=len(centres))
+    found = proposers(detect_settings, torch.device("cpu"))["detr3d"](where, rng())
+    assert len(found.boxes) == 6 and found.kept.tolist() == [0, 2, 4]
+    np.testing.assert_array_equal(found.as_published().boxes, np.array([CUBE, HIGHER, FARTHER], "f4"))
+    np.testing.assert_allclose(found.as_published().objectness, [0.9, 0.7, 0.06])
+
+
+def test_naming_as_published_takes_all_points_of_a_box_and_the_classes_alone(hall):
+    points = np.concatenate([hall["floor"], hall["large"]])
+    box = Proposals(np.array([(1.1, 1.5, 0.4, 1, 1, 0.8)], "f4"), np.ones(1, "f4"))
+    ours = box_classifier(Echo(), box_margin=0.2, without_floor=True)
+    published = ours.as_published()(points, box, source="scan")
+    plain = box_classifier(Echo(), box_margin=0.0, without_floor=False)(points, box, source="scan")
+    assert published.points == plain.points and ours(points, box, source="scan").points != plain.points
+    np.testing.assert_array_equal(published.logits, plain.logits[:, :2])
+    assert ours(points, box, source="scan").logits.shape == (1, 3)
+
+
+def test_figures_as_published_count_each_box_for_every_class_and_suppress_none():
+    truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
+    boxes = [(0, 0, 0, 1, 1, 1), (0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 1)]
+    classified = one_box([[3, 1], [1, 4], [1, 1]], boxes=boxes, objectness=1.0)
+    found = detections_as_published(classified)
+    np.testing.assert_allclose(found.probabilities, [[0.75, 0.25], [0.2, 0.8], [0.5, 0.5]], rtol=1e-6)
+    figures = score_as_published([classified], [truth], classes=("chair", "sofa"), labels_read="train")
+    # chair: right at 0.75; sofa: wrong at 0.8, right at 0.5, so an area of a half
+    assert figures.per_class == {"chair": {"ap25": 100.0, "ap50": 100.0}, "sofa": {"ap25": 50.0, "ap50": 50.0}}
+    assert (figures.map25, figures.ar25, figures.labels_read) == (75.0, 100.0, "train")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -375,6 +433,8 @@ def test_3detr_runs_by_its_weights_alone(here):
     detect.main("rooms", "bundled")
     found = metrics_of("rooms")
     assert found.proposals["detr3d"]["without_minimum_points"].labels_read == "train"
+    assert found.proposals["detr3d"]["as_published"].labels_read == "train"
+    assert "as_published" not in found.proposals["clusters"]
     checkpoint = official()
     del checkpoint["model"]["pos_embedding.gauss_B"]
     saved(here, checkpoint)

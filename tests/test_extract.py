@@ -90,6 +90,21 @@ def test_a_backbone_is_added_by_one_entry(place):
     assert prompts.features.shape == (len(prompts.texts), TINY["embed_dim"])
 
 
+def test_published_sets_come_with_their_view_weights_and_missing_ones_are_named(place, capsys):
+    params = load_settings(overrides={"embed.sets": ["v2_searched_mine", "v2_corpus", "simple"]})
+    texts = tuple(f"the best {label}" for label in CLASSES)
+    weights = {"v2_searched_mine": dict.fromkeys(CLASSES, [0.25, 1.0])}
+    columns = ("v2_searched_mine",) * len(CLASSES), np.arange(len(CLASSES)), CLASSES, ("",) * len(CLASSES)
+    write_sentences(Paths().sentences("blobs"), SentenceTable(*columns, texts, weights))
+    embed.main("blobs", "mine", params=params)
+    prompts = read_prompts(Paths().prompts("blobs", "mine"))
+    assert prompts.view_weights == {"v2_searched_mine": [0.25, 1.0]}
+    assert set(prompts.sets) == {"v2_searched_mine", "simple"}
+    assert "note: blobs has no sentences of v2_corpus: left out" in capsys.readouterr().out
+    with pytest.raises(InputError, match="embed.sets: blobs has sentences of none of them: v2_corpus"):
+        embed.main("blobs", "mine", params=load_settings(overrides={"embed.sets": ["v2_corpus"]}))
+
+
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 100])
 def test_batches_do_not_change_the_order(place, batch_size):
     depth = write_depth(Path("maps.h5"), {"test": 7})["test"]

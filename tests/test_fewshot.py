@@ -12,9 +12,10 @@ from stages.core.errors import InputError
 from stages.fewshot import methods, recipes
 from stages.fewshot.adapter import PaperAdapter
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
-from stages.fewshot.runs import RunSpec, run, run_specs
+from stages.fewshot.runs import run, run_specs, split_of
 from stages.fewshot.smoothing import LearnableSmoothing, ShallowConv3d
-from stages.fewshot.tasks import CloudTask, Task
+from stages.fewshot.specs import RunSpec
+from stages.fewshot.tasks import CloudTask, Published, Task
 from stages.fewshot.training import FitConfig, Labelled, fit, predict
 from stages.projection.differentiable import render, squeeze
 from stages.projection.presets import PRESETS
@@ -185,7 +186,7 @@ def test_feature_noise_is_of_the_training_alone_and_keeps_the_length():
 
 
 def test_smoothing_with_an_adapter_starts_where_the_adapter_ended():
-    task, _ = made_up(40)
+    task, truth = made_up(40)
     generator = torch.Generator().manual_seed(0)
     clouds = torch.randn(80, 50, 3, generator=generator) * (1 + torch.arange(80) % CLASSES)[:, None, None] ** 0.5
     clouds[:, :, 1] *= (1.0 + torch.arange(80) % CLASSES)[:, None]
@@ -212,6 +213,64 @@ def test_smoothing_with_an_adapter_starts_where_the_adapter_ended():
     least = min(epoch.validation_loss for epoch in adapter.epochs)
     assert both.epochs[0].validation_loss == pytest.approx(least, rel=1e-4)
     assert {"smoothing.first.0.weight", "classify.adapter.mix.weight"} <= set(both.state)
+    logits = 20 * both.adapted["test_features"] @ zero_shot.text.T
+    torch.testing.assert_close(logits, both.logits, rtol=0, atol=1e-4)
+    task, short = as_published(task, truth), dataclasses.replace(options.as_published, epochs=2)
+    options, own = dataclasses.replace(options, as_published=short), {}
+    spec = RunSpec("smooth_adapter", 4, 0, published=True)
+    published = run(task, spec, options, lambda name: own.setdefault(name, Memory()))
+    assert set(own) == {str(spec), f"{spec}.unfinished"}  # no adapter was trained first
+    assert {"smoothing.first.0.weight", "classify.adapter.fusion"} <= set(published.state)
+
+
+def as_published(task, truth):
+    """The task with what runs as published get: a start of their own and the test labels."""
+    other = normalize(task.zero_shot.text + 0.5 * torch.randn(CLASSES, WIDTH), dim=-1)
+    return dataclasses.replace(task, published=Published(task.zero_shot._replace(text=other), truth))
+
+
+def test_a_run_as_published_takes_its_epoch_by_the_accuracy_on_the_test_split():
+    task, truth = made_up(80)
+    task = as_published(task, truth)
+    published = dataclasses.replace(TRAIN.as_published, epochs=12, preset="pointclip")
+    options = dataclasses.replace(TRAIN, as_published=published, learning_rate=100.0)  # of our runs alone
+    result = run(task, RunSpec("adapter", 8, 0, published=True), options, lambda name: Memory())
+    reached = [epoch.validation_accuracy for epoch in result.epochs]
+    assert len(reached) == 13 and len(set(reached)) > 1
+    assert accuracy(result.logits, truth) == pytest.approx(max(reached))
+    assert result.epoch_predictions is None and set(result.adapted) == {"test_features"}
+    logits = 20 * result.adapted["test_features"] @ task.published.zero_shot.text.T
+    torch.testing.assert_close(logits, result.logits, rtol=0, atol=1e-4)
+    assert "adapter.fusion" in result.state  # the released adapter
+
+
+def test_a_run_as_published_learns_from_the_whole_train_split():
+    task, truth = made_up(40)
+    spec = RunSpec("adapter", 10, 0, published=True)  # all ten samples of each class
+    support, validation = split_of(task, spec, TRAIN)
+    np.testing.assert_array_equal(support, np.arange(40))
+    assert len(validation) == 0
+    with pytest.raises(InputError, match=r"train.shots 11: class 'a' has 10 samples in the train split;"):
+        split_of(task, spec._replace(shots=11), TRAIN)
+    names = {task.fingerprint(TRAIN), as_published(task, truth).fingerprint(TRAIN)}
+    assert len(names | {as_published(task, 3 - truth).fingerprint(TRAIN)}) == 3
+
+
+def test_samples_that_do_not_fill_a_last_batch_are_left_out_of_an_epoch():
+    class Counting(torch.nn.Linear):
+        rows = 0
+
+        def forward(self, inputs):
+            self.rows += len(inputs) if self.training else 0
+            return super().forward(inputs)
+
+    samples, seen = Labelled(torch.randn(7, 5), torch.arange(7) % 2), {}
+    for drop_last, batch_size in ((True, 3), (False, 3), (True, 7), (True, 8)):
+        recipe = dataclasses.replace(recipes.POINTCLIP, epochs=3, batch_size=batch_size, drop_last=drop_last)
+        config = FitConfig(recipe=recipe, seed=0, name="counted")
+        model, _ = fit(lambda: Counting(5, 2), samples, samples, config, checkpoint=Memory())
+        seen[drop_last, batch_size] = model.rows
+    assert seen == {(True, 3): 3 * 6, (False, 3): 3 * 7, (True, 7): 3 * 7, (True, 8): 3 * 7}
 
 
 @pytest.mark.parametrize("variant, noise", [("paper", 0.0), ("paper", 3.0), ("released", 3.0)])
@@ -282,14 +341,15 @@ def test_a_registered_method_is_trained_by_its_recipe_from_the_method_it_starts_
         starts.append(inputs.start)
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(VIEWS * WIDTH, CLASSES))
 
-    registry.register("linear", registry.Method(build=build, recipe=recipes.resolve, epoch_predictions=True))
+    registry.register("linear", registry.Method(build=build, recipe=recipes.resolve))
     registry.register("linear_again", registry.Method(build=build, recipe=recipes.resolve, starts_from="linear"))
     task, _ = made_up(40)
     result = run(task, RunSpec("linear_again", 4, 0), TRAIN, lambda name: Memory())
     first = run(task, RunSpec("linear", 4, 0), TRAIN, lambda name: Memory())
     assert starts[0] is None and all(torch.equal(starts[1][name], first.state[name]) for name in first.state)
-    assert first.epochs[-1].loss < first.epochs[1].loss and result.epoch_predictions is None
-    assert first.epoch_predictions.shape == (len(first.epochs), len(task.test))
+    assert first.epochs[-1].loss < first.epochs[1].loss
+    for trained in (first, result):  # the epoch that is best on the test split is watched for whatever has epochs
+        assert trained.epoch_predictions.shape == (len(trained.epochs), len(task.test))
 
 
 def test_methods_that_cannot_be_registered_or_are_unknown_are_named(registry):
@@ -299,10 +359,19 @@ def test_methods_that_cannot_be_registered_or_are_unknown_are_named(registry):
     with pytest.raises(ValueError, match="starts from 'adaptor', which is not registered"):
         registry.register("mine", dataclasses.replace(method, starts_from="adaptor"))
     with pytest.raises(InputError, match=r"params.yaml: train.methods 'adaptor': expected one of adapter, linear"):
-        run_specs(dataclasses.replace(TRAIN, methods=("adaptor",)))
+        run_specs(dataclasses.replace(TRAIN, methods=("adaptor",)), dataset="modelnet40", backbone="rn50")
+    published = dataclasses.replace(TRAIN.as_published, runs={"modelnet40/rn50/adaptor": (1,)})
+    with pytest.raises(
+        InputError, match=r"train.as_published.runs.modelnet40/rn50 'adaptor': expected one of adapter, "
+    ):
+        run_specs(dataclasses.replace(TRAIN, as_published=published), dataset="modelnet40", backbone="rn50")
     assert methods.learning_from_clouds(("adapter", "smooth_adapter", "linear_probe")) == ["smooth_adapter"]
 
 
 def test_methods_that_learn_from_clouds_have_shots_of_their_own():
     options = dataclasses.replace(TRAIN, methods=("adapter", "smooth"), shots=(1, 2), cloud_shots=(8,), seeds=(0,))
-    assert [str(spec) for spec in run_specs(options)] == ["adapter-1-0", "adapter-2-0", "smooth-8-0"]
+    wanted = {"modelnet40/rn50/smooth_adapter": (4, 16), "modelnet40/rn101/smooth": (8,)}
+    options = dataclasses.replace(options, as_published=dataclasses.replace(options.as_published, runs=wanted))
+    specs = [str(spec) for spec in run_specs(options, dataset="modelnet40", backbone="rn50")]
+    assert specs[:3] == ["adapter-1-0", "adapter-2-0", "smooth-8-0"]
+    assert specs[3:] == ["smooth_adapter_as_published_before-4-0", "smooth_adapter_as_published_before-16-0"]

@@ -11,16 +11,17 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from stages.config.params import load_params
-from stages.config.train import Augment
 from stages.core.errors import InputError
 from stages.fewshot import recipes
-from stages.fewshot.augment import augment
+from stages.fewshot.adapted_search import Searched
+from stages.fewshot.augment import Augmentation, augment
 from stages.fewshot.baselines import within_one_error
 from stages.fewshot.evaluation import few_shot_figures
 from stages.fewshot.splits import few_shot_split
 from stages.fewshot.training import smoothed_cross_entropy
 
 PARAMS = load_params()
+PAPER = dataclasses.replace(PARAMS.train.adapter, variant="paper")
 
 
 @given(st.lists(st.integers(4, 12), min_size=2, max_size=5), st.integers(0, 5))
@@ -58,7 +59,11 @@ def test_the_simplest_model_within_one_standard_error_is_taken():
 
 
 def test_a_preset_is_overridden_and_a_value_out_of_range_is_named():
-    assert recipes.resolve(dataclasses.replace(PARAMS.train, preset="pointclip")) == recipes.POINTCLIP
+    pointclip, report = (
+        recipes.resolve(dataclasses.replace(PARAMS.train, preset=name)) for name in ("pointclip", "report")
+    )
+    assert pointclip == recipes.POINTCLIP
+    assert dataclasses.replace(report, batch_size=32, micro_batch_size=32) == pointclip and report.batch_size == 8
     assert recipes.resolve(dataclasses.replace(PARAMS.train, batch_size=3)).batch_size == 3
     with pytest.raises(InputError, match=r"params.yaml: train.epochs 1: expected more than warmup_epochs"):
         recipes.resolve(dataclasses.replace(PARAMS.train, epochs=1))
@@ -70,14 +75,55 @@ def test_a_preset_is_overridden_and_a_value_out_of_range_is_named():
     (3, [0.25, 0.5, 0.75, 1, (1 + 2**-0.5) / 2, 0.5, (1 - 2**-0.5) / 2]),
 ])  # fmt: skip
 def test_the_learning_rate_rises_and_falls_along_a_cosine(warmup, expected):
-    recipe = dataclasses.replace(recipes.POINTCLIP, learning_rate=1.0, warmup_epochs=warmup, epochs=4 + warmup)
+    ours = recipes.PRESETS["ours"]
+    recipe = dataclasses.replace(ours, learning_rate=1.0, warmup_epochs=warmup, epochs=4 + warmup)
+    assert rates_of(recipe) == pytest.approx(expected)
+
+
+def rates_of(recipe):
+    """The learning rate of every epoch."""
     optimiser = recipe.optimiser_of(torch.nn.Linear(1, 1))
     schedule, rates = recipe.schedule_of(optimiser), []
     for _ in range(recipe.epochs):
         rates.append(optimiser.param_groups[0]["lr"])
         optimiser.step()
         schedule.step()
-    assert rates == pytest.approx(expected)
+    return rates
+
+
+def test_pointclips_rate_is_constant_in_the_warm_up_and_then_a_cosine_as_long_as_all_epochs():
+    rates = rates_of(recipes.POINTCLIP)
+    assert len(rates) == 250 and rates[:2] == pytest.approx([1e-5, 0.01])
+    assert rates[126] == pytest.approx(0.005)  # half of 250 epochs after the cosine began
+    assert rates[249] == pytest.approx(0.005 * (1 + math.cos(math.pi * 248 / 250)))
+    short = dataclasses.replace(recipes.POINTCLIP, epochs=4, warmup_epochs=2)
+    assert rates_of(short) == pytest.approx([1e-5, 1e-5, 0.01, 0.005 * (1 + 2**-0.5)])
+
+
+def test_pointclips_recipe_is_its_released_configuration():
+    settings = dataclasses.replace(PARAMS.train, preset="pointclip")
+    recipe = recipes.resolve(settings)
+    assert (recipe.optimiser, recipe.learning_rate, recipe.weight_decay) == ("sgd", 0.01, 0.0005)
+    assert (recipe.batch_size, recipe.epochs, recipe.label_smoothing) == (32, 250, 0.2)
+    assert recipe.optimiser_of(torch.nn.Linear(1, 1)).param_groups[0]["momentum"] == 0.9
+    assert recipes.resolve_adapter(settings) == "released" and recipes.resolve_adapter(PARAMS.train) == "paper"
+    assert recipes.resolve_adapter(dataclasses.replace(settings, adapter=PAPER)) == "paper"
+    published = recipes.as_published(dataclasses.replace(PARAMS.train, learning_rate=3.0, adapter=PAPER))
+    assert recipes.resolve(published).learning_rate == 0.01 and recipes.resolve_adapter(published) == "released"
+
+
+def test_pointclips_augmentation_scales_every_axis_and_shifts_and_is_overridden():
+    settings = dataclasses.replace(PARAMS.train, preset="pointclip")
+    clouds = torch.randn(200, 6, 3)
+    moved = augment(clouds, recipes.resolve_augmentation(settings))
+    scale = (moved[:, 0] - moved[:, 1]) / (clouds[:, 0] - clouds[:, 1])
+    assert 2 / 3 - 1e-3 <= scale.min() < 0.7 and 1.4 < scale.max() <= 1.5 + 1e-3
+    shift = moved[:, 0] - scale * clouds[:, 0]
+    assert -0.2 - 1e-3 <= shift.min() < -0.15 and 0.15 < shift.max() <= 0.2 + 1e-3
+    torch.testing.assert_close(moved, clouds * scale[:, None] + shift[:, None], rtol=0, atol=1e-3)
+    given = dataclasses.replace(settings, augment=dataclasses.replace(settings.augment, scale=0.25, jitter=0.5))
+    found = recipes.resolve_augmentation(given)
+    assert (found.scale, found.jitter, found.shift) == ((0.75, 1.25), 0.5, 0.2)
 
 
 def test_the_smoothed_loss_is_the_one_counted_by_hand():
@@ -100,19 +146,20 @@ def test_the_smoothed_loss_is_the_cross_entropy_to_the_smoothed_labels(classes, 
 
 def test_augmentation_turns_about_y_and_thins_out():
     clouds = torch.randn(4, 50, 3)
-    still = Augment(turn=0.0, scale=0.0, shift=0.0, jitter=0.0, dropout=0.0)
+    still = Augmentation(turn=0.0, scale=(1.0, 1.0), shift=0.0, jitter=0.0, dropout=0.0)
     torch.testing.assert_close(augment(clouds, still), clouds)
-    turned = augment(clouds, dataclasses.replace(still, turn=180.0))
+    turned = augment(clouds, still._replace(turn=180.0))
     torch.testing.assert_close(turned.norm(dim=-1), clouds.norm(dim=-1))
     torch.testing.assert_close(turned[..., 1], clouds[..., 1])
     assert not torch.allclose(turned, clouds)
-    thinned = augment(clouds, dataclasses.replace(still, dropout=0.9))
+    thinned = augment(clouds, still._replace(dropout=0.9))
     kept = (thinned == clouds).all(-1)
     assert not kept.all() and (thinned[~kept] == clouds[:, :1].expand_as(clouds)[~kept]).all()
 
 
 def test_the_figures_are_those_counted_by_hand():
     runs = {("zero_shot", 0, 0): [0, 0, 0, 0], ("adapter", 2, 0): [0, 1, 0, 0], ("adapter", 2, 1): [0, 1, 1, 0]}
+    runs |= {("adapter_as_published_before", 2, 0): [0, 0, 0, 1]}
     rows = [
         (i, label, *known, rank, predicted if rank == 0 else 1, 0.5)
         for known, classes in runs.items()
@@ -122,9 +169,17 @@ def test_the_figures_are_those_counted_by_hand():
     names = ("sample", "label", "method", "shots", "seed", "rank", "predicted", "score")
     columns = {name: np.array(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
     predictions = [("adapter", 2, 0, np.array([[0, 0, 0, 0], [0, 1, 1, 0], [1, 0, 0, 1]]))]
-    found = few_shot_figures(columns, predictions, config=PARAMS.evaluate)
+    searches = [
+        Searched("adapter_search_train", 2, 0, "train", np.array([0, 1, 1, 0]), {}),
+        Searched("adapter_as_published_after", 2, 0, "test", np.array([0, 1, 0, 1]), {}),
+    ]
+    found = few_shot_figures(columns, predictions, config=PARAMS.evaluate, searched=searches)
     assert found["adapter"][0].top1_mean == 50 and found["adapter"][0].seeds == ()
     assert found["adapter"][2].top1_mean == 87.5 and found["adapter"][2].top1_std == 12.5
     assert found["adapter"][2].seeds == (0, 1) and found["adapter"][2].labels_read == "train"
     marked = found["adapter_best_on_test"][2]
     assert marked.top1_mean == 100 and marked.oracle
+    assert found["adapter_search_train"][2].top1_mean == 100 and not found["adapter_search_train"][2].oracle
+    assert found["adapter_as_published_after"][2].top1_mean == 50 and found["adapter_as_published_after"][2].oracle
+    assert found["adapter_as_published_before"][2].oracle and found["adapter_as_published_before"][2].top1_mean == 25
+    assert all(list(found[f"adapter_as_published_{end}"]) == [2] for end in ("before", "after"))  # none of 0 shots

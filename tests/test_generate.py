@@ -353,7 +353,9 @@ def test_pointclip_v2s_sentences_come_from_a_local_copy(project, tmp_path):
     generate.main("toy")
     assert written().of("v2_corpus", "chair") == ["One chair.", "Two."]
     assert written().of("v2_searched_vit_b16", "night_stand") == ["Best stand."]
-    assert metrics()["v2_searched_vit_b16"]["view_weights"] == {"chair": [0.25, 1.0], "night_stand": [0.25, 1.0]}
+    weights = {"chair": [0.25, 1.0], "night_stand": [0.25, 1.0]}
+    assert metrics()["v2_searched_vit_b16"]["view_weights"] == weights
+    assert written().view_weights == {"v2_searched_vit_b16": weights}
     (folder / "c.json").write_bytes(corpus + b" ")
     with pytest.raises(InputError, match="c.json: git blob id"):
         generate.main("toy")

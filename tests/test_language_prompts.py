@@ -27,7 +27,8 @@ from stages.language.llm.generation import missing_requests, plan_requests
 from stages.language.llm.requests import Example, PromptLibrary, RequestFormat, requests_for
 from stages.language.llm.sets import PromptSet, parse_prompt_sets
 from stages.language.llm.subjects import Subject, subjects_of
-from stages.prompt_search.protocols import PROTOCOLS, PromptPool
+from stages.prompt_search.pool import PromptPool
+from stages.prompt_search.protocols import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
 SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data")) / "pointclip_v2"

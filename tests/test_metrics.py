@@ -212,6 +212,8 @@ def test_few_shots_are_scored_apart_from_zero_shot(root):
     folder.mkdir(parents=True)
     write_predictions(folder / "predictions.parquet", stacked(tables))
     write_epochs(folder / "epochs.parquet", [])
+    ours = {"prompts": [[0], [1]], "view_weights": [0.5, 0.5], "labels_read": "none"}
+    write_json(folder / "texts.json", {"ours": ours, "as_published": None})
     evaluate_fewshot.main(*RUN, params=PARAMS, root=root)
     metrics = read_metrics(Paths(root).fewshot_metrics(*RUN), FewShotMetrics)
     assert metrics.samples == {"train": 4, "test": 4}

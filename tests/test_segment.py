@@ -15,13 +15,14 @@ from stages.artifacts.patches import read_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points, write_points
 from stages.artifacts.segments import read_segments
-from stages.artifacts.sentences import write_sentences
+from stages.artifacts.sentences import read_sentences, write_sentences
 from stages.artifacts.types import Clouds, PointCloudDataset, SentenceTable
 from stages.backbones.clip import ClipModel
 from stages.bundled.procedural_parts import labelled_shape
 from stages.core.errors import InputError
 from stages.datasets.registry import read
 from stages.datasets.shapenetpart import PARTS
+from stages.language.prompts.published import searched_set
 from stages.reporting.figures import png
 from stages.reporting.published import parse_published
 from stages.reporting.segmentation import means_table, segmentation_rows
@@ -167,6 +168,34 @@ def test_as_released_is_a_switch(here):
     assert released.mode == "as_released"
     assert released.protocols["neutral"] == correct["neutral_as_released"]
     assert released.protocols["neutral_correct"] == correct["neutral"]
+
+
+def test_the_authors_sentences_give_the_rows_as_published_and_without_them_there_is_a_reason(here):
+    segment.main(*RUN)
+    metrics = read_metrics(Paths().metrics(*RUN), SegmentationMetrics)
+    names = ("as_published", "as_published_in_order", "neutral_in_order")
+    assert tuple(metrics.not_run) == names and not set(names) & set(metrics.protocols)
+    before, path = Paths().sentences(*RUN[:1]).read_bytes(), Paths().sentences(RUN[0])
+    table, searched = read_sentences(path), searched_set(RUN[1])
+    rows = [(label, category, part) for label, category in enumerate(CATEGORIES) for part in PARTS[category]]
+    labels, categories, parts = zip(*rows, strict=True)
+    more = [searched] * len(rows), categories, parts, [f"the {part} as found" for part in parts]
+    joined = [
+        (*old, *new) for old, new in zip((table.sets, table.class_names, table.parts, table.texts), more, strict=True)
+    ]
+    weights = {searched: {"mug": [0.25] * 5 + [1.0] * 5, "chair": [1.0] * 10}}
+    sets, names_of, parts, texts = joined
+    table = SentenceTable(sets, np.array([*table.classes, *labels]), names_of, parts, texts, weights)
+    write_sentences(path, table)
+    segment.main(*RUN)
+    path.write_bytes(before)
+    found = read_metrics(Paths().metrics(*RUN), SegmentationMetrics)
+    assert found.not_run == {} and all(found.protocols[name].labels_read == "test" for name in names)
+    assert {name: found.protocols[name] for name in metrics.protocols} == metrics.protocols  # all else as it was
+    chosen = read_json(Paths().search(*RUN))["as_published"]
+    assert chosen["mug"]["view_weights"] == weights[searched]["mug"]
+    assert chosen["mug"]["sentences"]["cup"] == ["the cup as found"]
+    assert read_segments(Paths().segments(*RUN), "as_published").predicted.shape == (4, 300)
 
 
 def without_parts(points):

@@ -346,7 +346,7 @@ def test_an_average_by_the_name_of_another_method_is_one_line(name):
 def test_figures_of_all_methods_and_baselines():
     prompts = prompts_of(("part 0", "part 1", "part 2"))
     found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
-    metrics = segmentation_metrics({"thing": found}, score_methods({"thing": found}), mode="correct")
+    metrics = segmentation_metrics({"thing": found}, score_methods({"thing": found}), mode="correct", not_run={})
     assert set(metrics.protocols) == {
         *("neutral", "neutral_as_released", "neutral_refined", "templates", "llm_four", "label_free"),
         *("search_train", "search_test", "chance", "largest_part"),

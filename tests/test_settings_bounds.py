@@ -174,6 +174,19 @@ MISTAKES = [
     ("train.augment.jitter", -0.1, f"{AT_LEAST} 0, got -0.1"),
     ("train.augment.dropout", 1.0, f"{BELOW} 1, got 1.0"),
     ("train.checkpoint_seconds", -1.0, f"{AT_LEAST} 0, got -1.0"),
+    ("train.preset", "published", "Input should be 'ours', 'report' or 'pointclip', got 'published'"),
+    ("train.as_published.runs", {"a/b": [1]}, ".a/b: expected <dataset>/<backbone>/<method>, got 'a/b'"),
+    ("train.as_published.runs", {"rooms/rn50/smooth": [0]}, f".rooms/rn50/smooth.0: {AT_LEAST} 1, got 0"),
+    ("train.as_published.runs", {"room/rn50/smooth": [1]}, " 'room/rn50/smooth': no such entry of dataset: 'room'"),
+    ("train.as_published.seeds", [], ONE),
+    ("train.as_published.epochs", 0, f"{AT_LEAST} 1, got 0"),
+    # evaluate_fewshot
+    (
+        "evaluate_fewshot.searched",
+        ["adapter", "adapter"],
+        f"{TWICE}, adapter is there again, got ['adapter', 'adapter']",
+    ),
+    ("evaluate_fewshot.text_inputs", ["a b"], f".0: {SET} 'a b'"),
     # evaluate
     ("evaluate.split", "val", "Input should be 'train' or 'test', got 'val'"),
     ("evaluate.protocols", {}, "expected at least 1 of them, got no keys"),
@@ -217,6 +230,7 @@ MISTAKES = [
     ("segment.protocols", {}, "expected at least 1 of them, got no keys"),
     ("segment.candidates", [], ONE),
     ("segment.sweeps", 0, f"{AT_LEAST} 1, got 0"),
+    ("segment.published_search", 1, "Input should be a valid boolean, got 1"),
     ("segment.keep_fraction", 0.0, f"{ABOVE} 0, got 0.0"),
     ("segment.batch_size", 0, f"{AT_LEAST} 1, got 0"),
     # report, sweep, reproduce, pretraining
@@ -289,7 +303,7 @@ def leaves(document, path=()):
 
 
 def number_leaves():
-    """Paths of the numbers in the committed params.yaml."""
+    """Paths of the numbers in the committed params.yaml, but for overrides: these have the bounds of what they set."""
 
     def at(path):
         value = DOCUMENT
@@ -297,7 +311,8 @@ def number_leaves():
             value = value[key]
         return value
 
-    return [path for path in leaves(DOCUMENT) if isinstance(at(path), int | float) and not isinstance(at(path), bool)]
+    paths = (path for path in leaves(DOCUMENT) if path[:2] != ("reproduce", "overrides"))
+    return [path for path in paths if isinstance(at(path), int | float) and not isinstance(at(path), bool)]
 
 
 def with_leaf(path, value):

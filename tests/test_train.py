@@ -79,7 +79,7 @@ def test_a_run_that_is_killed_ends_in_the_same_bytes(checkout):
     set_train(LONG)
     train.main(*NAMES)
     whole = written(checkout.root)
-    assert len(whole) == 2 + 2 + 2 and unfinished() == []  # predictions and epochs, models, curves
+    assert len(whole) == 3 + 2 + 2 + 2 and unfinished() == []  # tables and texts, models, features, curves
     for path in whole:
         path.unlink()
     process = checkout.start(sys.executable, "-m", "stages.train", *NAMES)
@@ -158,7 +158,7 @@ def test_a_method_that_is_registered_from_outside_the_package_runs_like_any_othe
     methods.register("class_mean", methods.Method(build=lambda inputs: NearestClassMean(inputs.support)))
     set_train(SMALL | {"methods": ["class_mean", "adapter"], "shots": [8], "short_classes": "use_all"})
     train.main(*NAMES)
-    models = sorted(path.name for path in written(checkout.root) if path.suffix == ".safetensors")
+    models = sorted(path.name for path in written(checkout.root) if path.parent.name == "models")
     assert models == ["adapter-8-0.safetensors", "class_mean-8-0.safetensors"]
     ranked, _ = read_ranked(Paths().few_shot(*NAMES) / "predictions.parquet", method="class_mean")
     assert (ranked[:, 0] == np.arange(SAMPLES) % len(CLASSES)).mean() > 0.8

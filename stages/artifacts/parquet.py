@@ -1,6 +1,8 @@
 """Parquet as every artifact uses it: fixed columns, feature vectors as fixed-size lists."""
 
+import json
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +10,8 @@ import pyarrow.parquet as pq
 
 from stages.artifacts.files import complete_file, must_exist
 from stages.core.errors import InputError
+
+Value = TypeVar("Value")
 
 
 def vectors(rows: np.ndarray) -> pa.FixedSizeListArray:
@@ -24,6 +28,17 @@ def vectors_of(column: pa.ChunkedArray) -> np.ndarray:
 def write_parquet(path: Path, columns: dict, *, metadata: dict[str, str] | None = None) -> None:
     with complete_file(path) as temporary:
         pq.write_table(pa.table(columns, metadata=metadata or None), temporary)
+
+
+def with_json(values: dict[str, object]) -> dict[str, str]:
+    """Metadata of the `values` that are not empty, as JSON."""
+    return {name: json.dumps(value) for name, value in values.items() if value}
+
+
+def json_metadata(table: pa.Table, name: str, default: Value) -> Value:
+    """The value `name` of the metadata that `with_json` made, `default` where there is none."""
+    text = (table.schema.metadata or {}).get(name.encode())
+    return default if text is None else json.loads(text)
 
 
 def read_parquet(path: Path, columns: tuple[str, ...]) -> pa.Table:

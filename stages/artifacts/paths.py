@@ -50,6 +50,10 @@ class Paths:
         """Per search protocol: split, labels read, prompt ids per class [C][...], view weights [V], accepted steps."""
         return self.root / "data/search" / dataset / f"{backbone}.json"
 
+    def fewshot_search(self, dataset: str, backbone: str) -> Path:
+        """Per search on adapted features and run: labels read, prompt ids [C], samples right, accepted steps."""
+        return self.root / "data/search" / dataset / f"{backbone}.fewshot.json"
+
     def weights_used(self, backbone: str) -> Path:
         """Names or hashes of the files that `backbone` is loaded from."""
         return self.root / "data/weights_used" / f"{backbone}.json"

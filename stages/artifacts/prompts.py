@@ -1,19 +1,19 @@
 """data/features/<dataset>/<backbone>/prompts.parquet: prompts and their text features.
 
-Its metadata has `unknown_words` as JSON, where the backbone does not know all words of the classes' names.
+Its metadata has `unknown_words` as JSON, where the backbone does not know all words of the classes' names, and
+`view_weights`, where some were published with a set's sentences.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from stages.artifacts.checks import expect, expect_unit_norm
-from stages.artifacts.parquet import read_parquet, vectors, vectors_of, write_parquet
+from stages.artifacts.parquet import json_metadata, read_parquet, vectors, vectors_of, with_json, write_parquet
 from stages.artifacts.types import Prompts
 
 PROMPT_COLUMNS = ("prompt", "class", "class_name", "set", "text", "feature")
-UNKNOWN_WORDS = "unknown_words"
+UNKNOWN_WORDS, VIEW_WEIGHTS = "unknown_words", "view_weights"
 
 
 def write_prompts(path: Path, prompts: Prompts) -> None:
@@ -28,7 +28,7 @@ def write_prompts(path: Path, prompts: Prompts) -> None:
         list(prompts.texts),
         vectors(prompts.features),
     )
-    metadata = {UNKNOWN_WORDS: json.dumps(prompts.unknown_words)} if prompts.unknown_words else {}
+    metadata = with_json({UNKNOWN_WORDS: prompts.unknown_words, VIEW_WEIGHTS: prompts.view_weights})
     write_parquet(path, dict(zip(PROMPT_COLUMNS, columns, strict=True)), metadata=metadata)
 
 
@@ -41,5 +41,6 @@ def read_prompts(path: Path) -> Prompts:
         tuple(table["set"].to_pylist()),
         tuple(table["text"].to_pylist()),
         vectors_of(table["feature"]),
-        tuple(json.loads((table.schema.metadata or {}).get(UNKNOWN_WORDS.encode(), b"[]"))),
+        tuple(json_metadata(table, UNKNOWN_WORDS, ())),
+        json_metadata(table, VIEW_WEIGHTS, {}),
     )

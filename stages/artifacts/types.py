@@ -3,7 +3,7 @@
 N samples, P points, V views, D embedding, C classes, T prompts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -67,7 +67,8 @@ class Features:
 class Prompts:
     """Prompts of one backbone: class index i8 [T], set and text per prompt, features f4 [T, D] of unit norm.
 
-    `unknown_words` are those of the classes' names that the backbone has learnt nothing about.
+    `unknown_words` are those of the classes' names that the backbone has learnt nothing about. `view_weights` [V] by
+    set were published with its sentences.
     """
 
     classes: np.ndarray
@@ -76,17 +77,22 @@ class Prompts:
     texts: tuple[str, ...]
     features: np.ndarray
     unknown_words: tuple[str, ...] = ()
+    view_weights: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SentenceTable:
-    """Sentences [T] of all prompt sets: class index i8 and name, part ("" for the whole object), set and text."""
+    """Sentences [T] of all prompt sets: class index i8 and name, part ("" for the whole object), set and text.
+
+    `view_weights` [V] by set and class name were published with the sentences of the set.
+    """
 
     sets: tuple[str, ...]
     classes: np.ndarray
     class_names: tuple[str, ...]
     parts: tuple[str, ...]
     texts: tuple[str, ...]
+    view_weights: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def of(self, prompt_set: str, class_name: str, *, part: str = "") -> list[str]:
         """The sentences of one set about one class, or one part of it."""

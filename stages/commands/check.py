@@ -23,9 +23,9 @@ from stages.core.yaml import checked
 from stages.datasets.registry import READERS
 from stages.detection.proposals import PROPOSALS
 from stages.fewshot.methods import method_named
-from stages.language.llm.corpora import is_imported
 from stages.language.llm.sets import parse_prompt_sets
 from stages.language.prompts.parts import parse_part_templates
+from stages.language.prompts.published import is_imported
 from stages.language.prompts.templates import parse_templates
 from stages.language.prompts.waffle import WAFFLE
 from stages.projection.presets import preset_named
@@ -156,6 +156,9 @@ def _view_weights(sections: Sections, root: Path) -> Iterator[str]:
 
 
 def _methods(sections: Sections, root: Path) -> Iterator[str]:
+    for key in sections.train.as_published.runs:
+        place, _, name = key.rpartition("/")
+        yield from _refusal(method_named, name, key=f"train.as_published.runs.{place}")
     for name in sections.train.methods:
         yield from (unknown := list(_refusal(method_named, name)))
         if not unknown and (recipe := method_named(name).recipe):

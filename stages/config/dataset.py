@@ -28,8 +28,9 @@ class Dataset:
 
     `path` is a local file or folder; null takes `files` from data/raw/<folder> (null: the dataset's id), where missing
     ones are downloaded, or awaited from the user while `signed_form` says that the makers ask for one. `points` are a
-    cloud's, and how many are sampled on a mesh, by `seed`; `splits` are the published counts; `test_share` is what a
-    folder without a test split gives to one; `display_names` stand in sentences for classes.
+    cloud's, and how many are sampled on a mesh, by `seed`; the stage `download` keeps `num_points` of them (null: all)
+    unless its own section says otherwise; `splits` are the published counts; `test_share` is what a folder without a
+    test split gives to one; `display_names` stand in sentences for classes.
     """
 
     reader: Name
@@ -40,6 +41,7 @@ class Dataset:
     variant: str | None = None
     up_axis: Literal["x", "y", "z"]
     points: Points | None = None
+    num_points: Points | None = None
     splits: dict[Name, Count] | None = None
     test_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: Seed = 0

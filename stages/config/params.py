@@ -13,6 +13,7 @@ from stages.config.detect import Detect
 from stages.config.download import Download
 from stages.config.embed import Embed
 from stages.config.evaluate import Evaluate
+from stages.config.evaluate_fewshot import EvaluateFewshot
 from stages.config.extract import Extract
 from stages.config.generate import Generate
 from stages.config.patches import Patches
@@ -45,6 +46,7 @@ class Params:
     search: Search
     train: Train
     evaluate: Evaluate
+    evaluate_fewshot: EvaluateFewshot
     detect: Detect
     patches: Patches
     segment: Segment
@@ -83,6 +85,10 @@ def unknown_names(params: Params) -> Iterator[str]:
         for name in getattr(getattr(params, place), axis):
             if name not in entries:
                 yield f"{place}.{axis} '{name}': no such entry of {kind}; known are {', '.join(sorted(entries))}"
+    for key in params.train.as_published.runs:
+        for kind, name in zip(("dataset", "backbone"), key.split("/"), strict=False):
+            if name not in getattr(params, kind):
+                yield f"train.as_published.runs '{key}': no such entry of {kind}: '{name}'"
 
 
 def as_yaml(params: Params) -> str:

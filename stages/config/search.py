@@ -8,11 +8,15 @@ from stages.config.section import PositiveShare, Seed, SetName, Some, Unique, se
 
 Objective = Literal["accuracy", "mean_class_accuracy", "negative_log_likelihood"]
 ViewSearch = Literal["none", "grid", "coordinate"]
+PublishedViewSearch = Literal["none", "grid"]
 
 
 @section
 class Search:
-    """Which sentences may stand for a class, how they and the view weights are chosen, and whether it is timed."""
+    """Which sentences may stand for a class, how they and the view weights are chosen, and whether it is timed.
+
+    `published_view_search` is for the protocols that repeat PointCLIP V2's released code step by step.
+    """
 
     candidates: Annotated[tuple[SetName, ...], Some, Unique]
     start: SetName
@@ -20,6 +24,7 @@ class Search:
     sweeps: Annotated[int, Field(ge=1, le=1000)]
     view_search: ViewSearch
     rounds: Annotated[int, Field(ge=1, le=1000)]
+    published_view_search: PublishedViewSearch
     folds: Annotated[int, Field(ge=2, le=1000)]
     seed: Seed
     keep_fraction: PositiveShare

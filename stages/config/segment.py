@@ -13,7 +13,8 @@ class Segment:
 
     `smooth_window` is the side in patches of the mean (null: the published 6 of 14, scaled); `refine` averages the
     logits over `refine_neighbours` points. `neutral` is the sentence that the searches start from; `protocols` maps a
-    name to the prompt set that it averages; `candidates` are the prompt sets that are searched.
+    name to the prompt set that it averages; `candidates` are the prompt sets that are searched. `published_search` adds
+    the released code's search to its evaluation.
     """
 
     mode: Literal["correct", "as_released"]
@@ -26,6 +27,7 @@ class Segment:
     objective: Literal["iou", "accuracy"]
     sweeps: Annotated[int, Field(ge=1, le=1000)]
     view_search: Literal["none", "coordinate"]
+    published_search: bool
     keep_fraction: PositiveShare
     batch_size: Count
     device: Device

@@ -4,6 +4,8 @@ Q boxes, C classes, O names of what is no object, M points, V views, D embedding
 """
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +45,7 @@ class BoxClassifier:
         detect: Detect,
     ):
         self._model, self._projection, self._detect = model, projection, detect
+        self._classes = len(class_names)
         shown = {display_name(name) for name in class_names}
         others = [name for name in detect.no_object if display_name(name) not in shown]
         self._text = text_features(model, [*class_names, *others], templates, batch_size=detect.batch_size)
@@ -56,6 +59,13 @@ class BoxClassifier:
         boxes, objectness, inside = proposals.boxes[has_shape], proposals.objectness[has_shape], inside[has_shape]
         clouds = [orient(points[rows], "z") for rows in inside]
         return ClassifiedBoxes(boxes, objectness, inside.sum(axis=1), self._logits(clouds, source=source))
+
+    def as_published(self) -> "BoxClassifier":
+        """The same without our own steps: all the points in a box, as large as it is, among the classes alone."""
+        other = copy(self)
+        other._detect = replace(self._detect, without_floor=False, box_margin=0.0)
+        other._text = self._text[: self._classes]
+        return other
 
     def _logits(self, clouds: list[np.ndarray], *, source: str) -> np.ndarray:
         """Logits f4 [Q, C + O] of clouds, y up, with equal view weights."""

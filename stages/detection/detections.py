@@ -10,7 +10,7 @@ from stages.config.detect import Ablations, Detect
 from stages.detection.box_classifier import ClassifiedBoxes
 from stages.detection.suppression import nms_3d
 
-FULL = "full"
+FULL, AS_PUBLISHED = "full", "as_published"
 
 
 class Detections(NamedTuple):
@@ -46,3 +46,8 @@ def detections(classified: ClassifiedBoxes, *, classes: int, ablations: Ablation
     best = probabilities.max(axis=1) * scores
     kept = nms_3d(boxes, best, probabilities.argmax(axis=1), threshold=detect.nms_threshold)
     return Detections(boxes[kept], probabilities[kept], scores[kept])
+
+
+def detections_as_published(classified: ClassifiedBoxes) -> Detections:
+    """The boxes that 3DETR's own rules kept before they were named: the classes' probabilities times objectness."""
+    return Detections(classified.boxes, softmax(classified.logits, axis=1), classified.objectness)

@@ -13,13 +13,22 @@ from stages.config.detect import Detect
 from stages.core.errors import InputError
 from stages.detection.clusters import cluster_boxes
 from stages.detection.detr3d.model import load_detr3d
+from stages.detection.suppression import select_proposals
 
 
 class Proposals(NamedTuple):
-    """Boxes of one scan: f4 [Q, 6] as centre and size in metres, and the objectness f4 [Q] in 0..1 of each."""
+    """Boxes of one scan: f4 [Q, 6] as centre and size in metres, and the objectness f4 [Q] in 0..1 of each.
+
+    `kept` i8 are the places of those that the published evaluation of this kind scores, None where there is none.
+    """
 
     boxes: np.ndarray
     objectness: np.ndarray
+    kept: np.ndarray | None = None
+
+    def as_published(self) -> "Proposals":
+        """Those that are kept."""
+        return Proposals(self.boxes[self.kept], self.objectness[self.kept])
 
 
 Propose = Callable[[Scene, np.random.Generator], Proposals]
@@ -38,7 +47,10 @@ def clusters(detect: Detect, device: torch.device) -> Propose:
 
 
 def detr3d(detect: Detect, device: torch.device) -> Propose:
-    """3DETR with ScanNet weights, which was trained on the boxes of ScanNet's classes: supervised boxes."""
+    """3DETR with ScanNet weights, which was trained on the boxes of ScanNet's classes: supervised boxes.
+
+    As published, suppression is among the boxes that 3DETR itself gives the same class.
+    """
     if detect.weights is None:
         raise InputError("params.yaml: detect.weights: the proposals detr3d need a path to 3DETR's ScanNet weights")
     network = load_detr3d(Path(detect.weights), device=device)
@@ -47,7 +59,8 @@ def detr3d(detect: Detect, device: torch.device) -> Propose:
         few = len(scene.points) < detect.network_points
         drawn = scene.points[rng.choice(len(scene.points), detect.network_points, replace=few)]
         found = network(drawn[None])
-        return Proposals(found.boxes[0], found.objectness[0])
+        boxes, objectness, classes = found.boxes[0], found.objectness[0], found.class_probabilities[0].argmax(axis=1)
+        return Proposals(boxes, objectness, select_proposals(boxes, objectness, classes, points=drawn))
 
     return propose
 

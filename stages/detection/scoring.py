@@ -1,4 +1,4 @@
-"""Scores of the boxes of all scans: one row for the method as set, one without each of its ablations."""
+"""Scores of the boxes of all scans: rows for the method as set, without each of its ablations, and as published."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from stages.artifacts.figures import DetectionFigures, LabelsRead
 from stages.config.detect import Detect
 from stages.detection.average_precision import APResult, Truth, evaluate
 from stages.detection.box_classifier import ClassifiedBoxes
-from stages.detection.detections import ablation_rows, detections
+from stages.detection.detections import ablation_rows, detections, detections_as_published
 
 
 def score_rows(
@@ -25,6 +25,14 @@ def score_rows(
         ]
         rows[row] = _figures(evaluate(predictions, truths, classes=len(classes)), classes, labels_read)
     return rows
+
+
+def score_as_published(
+    classified: Sequence[ClassifiedBoxes], truths: Sequence[Truth], *, classes: Sequence[str], labels_read: LabelsRead
+) -> DetectionFigures:
+    """Figures in percent of boxes that the published rules kept and `BoxClassifier.as_published` has named."""
+    predictions = [detections_as_published(boxes) for boxes in classified]
+    return _figures(evaluate(predictions, truths, classes=len(classes)), classes, labels_read)
 
 
 def _figures(results: dict[float, APResult], classes: Sequence[str], labels_read: LabelsRead) -> DetectionFigures:

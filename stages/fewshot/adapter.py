@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from stages.config.train import Adapter
+from stages.fewshot.recipes import AdapterVariant
 
 W3_SCALE = 0.1  # of the usual first weights of W3
 
@@ -36,8 +37,9 @@ class PaperAdapter(nn.Module):
 class ReleasedAdapter(nn.Module):
     """The adapter of PointCLIP's released code: fusion ratios, batch norm, dropout, a fixed residual ratio.
 
-    The fused views are normalised over channels, flattened, and brought to D; two further layers lead back to V·D. The
-    result is `residual` of that and the rest of the features as they came, without the fusion ratios.
+    The fused views are normalised over channels, flattened, and brought to D; two further layers lead back to V·D.
+    Dropout follows the first normalisation and the layer to D. The result is `residual` of that and the rest of the
+    features as they came, without the fusion ratios.
     """
 
     def __init__(self, *, views: int, width: int, residual: float, dropout: float):
@@ -46,7 +48,9 @@ class ReleasedAdapter(nn.Module):
         self.fusion = nn.Parameter(torch.full((views,), 0.5))
         self.channels = nn.BatchNorm1d(width)
         self.dropout = nn.Dropout(dropout)
-        self.to_global = nn.Sequential(nn.Linear(views * width, width), nn.BatchNorm1d(width), nn.ReLU())
+        self.to_global = nn.Sequential(
+            nn.Linear(views * width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
+        )
         self.to_views = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, views * width), nn.ReLU())
 
     def forward(self, features: Tensor) -> Tensor:
@@ -56,8 +60,8 @@ class ReleasedAdapter(nn.Module):
         return self.residual * added.view_as(features) + (1 - self.residual) * features
 
 
-def new_adapter(settings: Adapter, *, views: int, width: int) -> nn.Module:
-    """The variant that `settings` names, with fresh weights."""
-    if settings.variant == "paper":
+def new_adapter(variant: AdapterVariant, settings: Adapter, *, views: int, width: int) -> nn.Module:
+    """That variant with fresh weights; `settings` has what the released one takes."""
+    if variant == "paper":
         return PaperAdapter(views=views, width=width)
     return ReleasedAdapter(views=views, width=width, residual=settings.residual, dropout=settings.dropout)

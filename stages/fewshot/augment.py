@@ -1,19 +1,28 @@
-"""Random augmentation of the point clouds that learnable smoothing is trained on."""
+"""Random augmentation of the point clouds that a method learns from."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from stages.config.train import Augment
+
+class Augmentation(NamedTuple):
+    """How clouds are changed at random: see `augment`."""
+
+    turn: float
+    scale: tuple[float, float]
+    shift: float
+    jitter: float
+    dropout: float
 
 
-def augment(clouds: Tensor, settings: Augment) -> Tensor:
+def augment(clouds: Tensor, settings: Augmentation) -> Tensor:
     """Clouds [B, P, 3], y up, each rotated, scaled, shifted, jittered and thinned at random, from torch's generator.
 
-    Rotation about y by up to ± `turn` degrees; each axis scaled by 1 ± `scale`; a shift of up to ± `shift` along each
-    axis (the projection centres every cloud again); normal noise of standard deviation `jitter` on every point; a share
-    of the points, drawn from 0 to `dropout`, replaced by the cloud's first point.
+    Rotation about y by up to ± `turn` degrees; each axis scaled by a factor between the two of `scale`; a shift of up
+    to ± `shift` along each axis (the projection centres every cloud again); normal noise of standard deviation `jitter`
+    on every point; a share of the points, drawn from 0 to `dropout`, replaced by the cloud's first point.
     """
     samples, points, _ = clouds.shape
     options = {"device": clouds.device}
@@ -21,7 +30,7 @@ def augment(clouds: Tensor, settings: Augment) -> Tensor:
     cosine, sine = angle.cos()[:, None], angle.sin()[:, None]
     x, y, z = clouds.unbind(-1)
     turned = torch.stack((cosine * x + sine * z, y, cosine * z - sine * x), -1)
-    scale = 1 + settings.scale * _between(-1, 1, (samples, 1, 3), options)
+    scale = _between(*settings.scale, (samples, 1, 3), options)
     shift = settings.shift * _between(-1, 1, (samples, 1, 3), options)
     moved = turned * scale + shift + settings.jitter * torch.randn(clouds.shape, **options)
     dropped = torch.rand(samples, points, **options) < settings.dropout * torch.rand(samples, 1, **options)

@@ -4,6 +4,7 @@ N samples, V views, D embedding, C classes, S support samples, P points.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,10 +26,22 @@ class ZeroShot(NamedTuple):
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits [N, C] of features [N, V, D] (PointCLIP V2, eq. 3)."""
-        return self.logit_scale * torch.einsum("nvd,v->nd", features, self.view_weights) @ self.text.T
+        return self.logit_scale * self.weighted(features) @ self.text.T
+
+    def weighted(self, features: Tensor) -> Tensor:
+        """The sum [N, D] over views of view weight times `features` [N, V, D]."""
+        return torch.einsum("nvd,v->nd", features, self.view_weights)
 
 
-class AdapterClassifier(nn.Module):
+class TextClassifier(nn.Module, ABC):
+    """A classifier whose logits are products with the text: other sentences can be tried once it is trained."""
+
+    @abstractmethod
+    def features(self, inputs: Tensor) -> Tensor:
+        """One feature [N, D] a sample: its products with the text features, times the logit scale, are the logits."""
+
+
+class AdapterClassifier(TextClassifier):
     """Zero-shot logits of adapted features, which are scaled to unit norm on average over the views.
 
     In training, normal noise of `noise` times a feature's length is added to it, and its length is restored: an image
@@ -45,8 +58,12 @@ class AdapterClassifier(nn.Module):
             noise = torch.randn_like(features) * (self.noise / math.sqrt(features.shape[2]))
             features = normalize(features + noise, dim=2)
         adapted = self.adapter(features)
-        scale = math.sqrt(adapted.shape[1]) / adapted.flatten(1).norm(dim=1)
-        return scale[:, None] * self.zero_shot.logits(adapted)
+        return _to_unit_norm(adapted) * self.zero_shot.logits(adapted)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """The view-weighted sum [N, D] of the adapted features."""
+        adapted = self.adapter(inputs)
+        return _to_unit_norm(adapted) * self.zero_shot.weighted(adapted)
 
 
 class CacheClassifier(nn.Module):
@@ -93,14 +110,14 @@ class LinearClassifier(nn.Module):
         return logits if self.zero_shot is None else logits + self.zero_shot.logits(features)
 
 
-class CloudClassifier(nn.Module):
+class CloudClassifier(TextClassifier):
     """Learnable smoothing, the frozen image tower, and a classifier of its features.
 
     `encode` gives unit features [N·V, D] of maps [N·V, R, R] and passes gradients to them.
     """
 
     def __init__(
-        self, classify: nn.Module, projection: Projection, encode: Callable[[Tensor], Tensor], *, channels: int
+        self, classify: AdapterClassifier, projection: Projection, encode: Callable[[Tensor], Tensor], *, channels: int
     ):
         super().__init__()
         self.smoothing = LearnableSmoothing(channels=channels)
@@ -108,8 +125,20 @@ class CloudClassifier(nn.Module):
 
     def forward(self, clouds: Tensor) -> Tensor:
         """Logits [N, C] of clouds [N, P, 3], y up."""
+        return self.classify(self._encoded(clouds))
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """The view-weighted sum [N, D] of the adapted features of clouds [N, P, 3]."""
+        return self.classify.features(self._encoded(inputs))
+
+    def _encoded(self, clouds: Tensor) -> Tensor:
         maps = render(clouds, self.projection, refine=self.smoothing)
-        return self.classify(self.encode(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]))
+        return self.encode(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+
+
+def _to_unit_norm(features: Tensor) -> Tensor:
+    """What [N, 1] the features [N, V, D] of a sample are multiplied by to have unit norm on average over the views."""
+    return (math.sqrt(features.shape[1]) / features.flatten(1).norm(dim=1))[:, None]
 
 
 def cache_keys(features: Tensor) -> Tensor:

@@ -6,19 +6,26 @@ import numpy as np
 
 from stages.artifacts.figures import FewShotFigures, LabelsRead
 from stages.config.evaluate import Evaluate
+from stages.fewshot.adapted_search import Searched
+from stages.fewshot.specs import AS_PUBLISHED_BEFORE
 from stages.zeroshot.metrics import bootstrap_interval, mean_class_accuracy
 
 ZERO_SHOT = "zero_shot"
-BEST_ON_TEST = "{}_best_on_test"  # the published choice of the epoch: an upper bound
+BEST_ON_TEST, AS_PUBLISHED = "{}_best_on_test", "_as_published_"  # the published choice of the epoch: an upper bound
 
 
 def few_shot_figures(
-    columns: Mapping[str, np.ndarray], epochs: Sequence[tuple[str, int, int, np.ndarray]], *, config: Evaluate
+    columns: Mapping[str, np.ndarray],
+    epochs: Sequence[tuple[str, int, int, np.ndarray]],
+    *,
+    config: Evaluate,
+    searched: Sequence[Searched] = (),
 ) -> dict[str, dict[int, FewShotFigures]]:
     """Per method and number of shots the mean and deviation over the seeds; 0 shots is the zero-shot classifier.
 
     `columns` are those of the predictions; `epochs` hold method, shots, seed and the classes [epochs, N] predicted
-    after each epoch: of these, the best on the test labels gives one more method.
+    after each epoch: of these, the best on the test labels gives one more method. Each search of `searched` gives one
+    more, too. Runs as published start from other prompts and have no figure of 0 shots.
     """
     first = {name: values[columns["rank"] == 0] for name, values in columns.items()}
     labels = first["label"][first["method"] == ZERO_SHOT]
@@ -27,14 +34,18 @@ def few_shot_figures(
         rows = (first["method"] == method) & (first["shots"] == shots) & (first["seed"] == seed)
         runs.setdefault(str(method), {}).setdefault(int(shots), {})[int(seed)] = first["predicted"][rows]
     zero_shot = list(runs.pop(ZERO_SHOT)[0].values())
-    labels_read: dict[str, LabelsRead] = dict.fromkeys(runs, "train")
+    published = [name for name in runs if name.endswith(AS_PUBLISHED_BEFORE.format(""))]
+    labels_read: dict[str, LabelsRead] = dict.fromkeys(runs, "train") | dict.fromkeys(published, "test")
     for method, shots, seed, epoch_predictions in epochs:
         best, name = np.argmax((epoch_predictions == labels).mean(1)), BEST_ON_TEST.format(method)
         runs.setdefault(name, {}).setdefault(shots, {})[seed] = epoch_predictions[best]
         labels_read[name] = "test"
+    for search in searched:
+        runs.setdefault(search.method, {}).setdefault(search.shots, {})[search.seed] = search.predicted
+        labels_read[search.method] = search.labels_read
     start = _figures(zero_shot, labels, seeds=(), labels_read="none", config=config)
     return {
-        method: {0: start}
+        method: ({} if AS_PUBLISHED in method else {0: start})
         | {
             shots: _figures(
                 list(seeds.values()), labels, seeds=tuple(seeds), labels_read=labels_read[method], config=config

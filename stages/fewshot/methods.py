@@ -35,16 +35,14 @@ class Method:
     """A few-shot method.
 
     `build` gives a model of inputs -> logits [N, C]. `recipe` says how gradient steps train it; where it is None, the
-    model comes trained from `build`. `starts_from` names a method that is trained first, on the same split.
-    `epoch_predictions` asks for the classes predicted on the test split after every epoch, for the published choice of
-    the epoch (train.best_on_test).
+    model comes trained from `build`. `starts_from` names a method that is trained first, on the same split; runs by the
+    published protocol start from none.
     """
 
     build: Callable[[BuildInputs], nn.Module]
     recipe: Callable[[Train], Recipe] | None = None
     learns_from: InputKind = "features"
     starts_from: str | None = None
-    epoch_predictions: bool = False
 
 
 def register(name: str, method: Method) -> None:
@@ -56,10 +54,10 @@ def register(name: str, method: Method) -> None:
     METHODS[name] = method
 
 
-def method_named(name: str) -> Method:
-    """The method of that name; InputError lists the known names."""
+def method_named(name: str, *, key: str = "train.methods") -> Method:
+    """The method of that name, which `key` of params.yaml has; InputError lists the known names."""
     if name not in METHODS:
-        raise InputError(f"params.yaml: train.methods '{name}': expected one of {', '.join(sorted(METHODS))}")
+        raise InputError(f"params.yaml: {key} '{name}': expected one of {', '.join(sorted(METHODS))}")
     return METHODS[name]
 
 
@@ -70,7 +68,9 @@ def learning_from_clouds(names: Iterable[str]) -> list[str]:
 
 def _adapter(inputs: BuildInputs) -> AdapterClassifier:
     _, views, width = inputs.task.train.shape
-    return _adapter_classifier(inputs, new_adapter(inputs.settings.adapter, views=views, width=width))
+    variant = recipes.resolve_adapter(inputs.settings)
+    adapter = new_adapter(variant, inputs.settings.adapter, views=views, width=width)
+    return _adapter_classifier(inputs, adapter)
 
 
 def _smooth(inputs: BuildInputs) -> CloudClassifier:
@@ -80,7 +80,8 @@ def _smooth(inputs: BuildInputs) -> CloudClassifier:
 def _smooth_adapter(inputs: BuildInputs) -> CloudClassifier:
     model = _cloud_classifier(inputs, _adapter(inputs))
     # an adapter trained on stored features takes seconds, one trained from the start through the image tower minutes
-    model.classify.load_state_dict(inputs.start)
+    if inputs.start is not None:
+        model.classify.load_state_dict(inputs.start)
     return model
 
 
@@ -108,7 +109,7 @@ def _linear_probe(inputs: BuildInputs) -> nn.Module:
 
 
 METHODS: dict[str, Method] = {
-    "adapter": Method(build=_adapter, recipe=recipes.resolve, epoch_predictions=True),
+    "adapter": Method(build=_adapter, recipe=recipes.resolve),
     "smooth": Method(build=_smooth, recipe=recipes.resolve_smoothing, learns_from="clouds"),
     "smooth_adapter": Method(
         build=_smooth_adapter, recipe=recipes.resolve_smoothing, learns_from="clouds", starts_from="adapter"

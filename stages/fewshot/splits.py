@@ -33,14 +33,9 @@ def few_shot_split(
     beside its validation share is an InputError that names it, or with `short_classes` use_all gives all its samples.
     """
     train_rows, validation_rows = stratified_cut(labels, fraction=validation_fraction, seed=seed)
-    counts = np.bincount(labels[train_rows], minlength=len(class_names))
-    short = np.flatnonzero(counts < shots)
-    if len(short) and short_classes == "error":
-        name, count = class_names[short[0]], counts[short[0]]
-        raise InputError(
-            f"params.yaml: train.shots {shots}: class '{name}' has {count} samples in the train split without its "
-            "validation share; lower train.shots or set train.short_classes: use_all"
-        )
+    if short_classes == "error":
+        place = "the train split without its validation share"
+        _check_counts(labels[train_rows], class_names=class_names, shots=shots, place=place)
     if not len(validation_rows):
         raise InputError(
             f"params.yaml: train.validation_fraction {validation_fraction}: it leaves the validation set empty, "
@@ -50,6 +45,32 @@ def few_shot_split(
     return FewShotSplit(
         *(_first_of_each_class(rng.permutation(rows), labels, shots) for rows in (train_rows, validation_rows))
     )
+
+
+def published_support(
+    labels: np.ndarray,
+    *,
+    class_names: tuple[str, ...],
+    shots: int,
+    seed: int,
+    short_classes: Literal["error", "use_all"],
+) -> np.ndarray:
+    """Rows i8, sorted, of `shots` samples of every class of labels [N]: as published, none is kept for validation."""
+    if short_classes == "error":
+        _check_counts(labels, class_names=class_names, shots=shots, place="the train split")
+    return _first_of_each_class(np.random.default_rng(seed).permutation(len(labels)), labels, shots)
+
+
+def _check_counts(labels: np.ndarray, *, class_names: tuple[str, ...], shots: int, place: str) -> None:
+    """InputError that names the first class with fewer than `shots` samples."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    short = np.flatnonzero(counts < shots)
+    if len(short):
+        name, count = class_names[short[0]], counts[short[0]]
+        raise InputError(
+            f"params.yaml: train.shots {shots}: class '{name}' has {count} samples in {place}; "
+            "lower train.shots or set train.short_classes: use_all"
+        )
 
 
 def _first_of_each_class(rows: np.ndarray, labels: np.ndarray, shots: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a few-shot method is given: one dataset with one backbone, without test labels.
+"""What a few-shot method is given: one dataset with one backbone; test labels only for the published protocol.
 
 N, M samples of the train and the test split, V views, D embedding, C classes, P points. CLIP is frozen throughout.
 """
@@ -33,6 +33,13 @@ class CloudTask(NamedTuple):
     encoder: str
 
 
+class Published(NamedTuple):
+    """What runs by the published protocol are given besides: their own start, and the test labels i8 [M]."""
+
+    zero_shot: ZeroShot
+    test_labels: Tensor
+
+
 @dataclass(frozen=True)
 class Task:
     """Features f4 [N, V, D] and [M, V, D] of the two splits, train labels i8 [N], class names [C]."""
@@ -43,6 +50,7 @@ class Task:
     class_names: tuple[str, ...]
     zero_shot: ZeroShot
     clouds: CloudTask | None = None
+    published: Published | None = None
 
     def __post_init__(self):
         views, width = self.train.shape[1:]
@@ -70,6 +78,10 @@ class Task:
         known += (self.clouds.projection, self.clouds.encoder) if self.clouds else ()
         digest = hashlib.sha256(repr(known).encode() + source_code())
         tensors = [self.train, self.labels, self.test, self.zero_shot.text, self.zero_shot.view_weights]
-        for tensor in tensors + ([self.clouds.train, self.clouds.test] if self.clouds else []):
+        tensors += [self.clouds.train, self.clouds.test] if self.clouds else []
+        if self.published:
+            start, labels = self.published
+            tensors += [start.text, start.view_weights, labels]
+        for tensor in tensors:
             digest.update(tensor.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]

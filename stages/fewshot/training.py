@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,8 @@ class FitConfig:
 
     `name` is shown in the progress bar and in errors. A checkpoint is written after an epoch, at most once in
     `checkpoint_seconds`. `augment` changes the inputs of every step. With `test_inputs` [M, ...] the classes predicted
-    for them are recorded, `RECORDED_EPOCHS` times at most.
+    for them are recorded, `RECORDED_EPOCHS` times at most. `choose_by` says what on the validation set makes an epoch
+    the best.
     """
 
     recipe: Recipe
@@ -62,6 +63,7 @@ class FitConfig:
     evaluation_batch_size: int = 1024
     augment: Callable[[Tensor], Tensor] | None = None
     test_inputs: Tensor | None = None
+    choose_by: Literal["loss", "accuracy"] = "loss"
 
 
 def fit(
@@ -72,7 +74,7 @@ def fit(
     *,
     checkpoint: Checkpoint,
 ) -> tuple[nn.Module, TrainingHistory]:
-    """Build and train a model of inputs -> logits [N, C]; it is returned as it was at its lowest validation loss.
+    """Build and train a model of inputs -> logits [N, C]; it is returned as it was at its best epoch.
 
     All random numbers, from the first weights on, come from torch's generator, seeded by the config's seed and restored
     afterwards. The same call continues from `checkpoint`. InputError names the step whose loss is not finite; the
@@ -142,7 +144,7 @@ class _Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are over, or as many as `patience` brought no better validation loss."""
+        """Whether all epochs are over, or as many as `patience` brought no better one."""
         return self.epochs_done >= self.recipe.epochs or self.epochs_done - self.best_epoch >= self.recipe.patience
 
     def start(self, checkpoint: bytes | None) -> None:
@@ -157,12 +159,18 @@ class _Trainer:
         epoch = self.epochs_done + 1
         self.model.train()
         loss_sum = correct = 0
-        order = torch.randperm(len(self.support.labels)).to(self.support.labels.device)
+        order = torch.randperm(len(self.support.labels))[: self._samples_used].to(self.support.labels.device)
         for step, rows in enumerate(_batches(order, self.recipe.batch_size), start=1):
             batch_loss, batch_correct = self._step(rows, f"epoch {epoch}, step {step}")
             loss_sum, correct = loss_sum + batch_loss, correct + batch_correct
         self.schedule.step()
         self._validate(epoch, loss_sum / len(order), correct / len(order))
+
+    @property
+    def _samples_used(self) -> int:
+        """Samples of an epoch."""
+        samples, size = len(self.support.labels), self.recipe.batch_size
+        return samples - samples % size if self.recipe.drop_last and samples > size else samples
 
     def last_figures(self) -> dict[str, str]:
         """The last epoch, for the progress bar."""
@@ -209,19 +217,24 @@ class _Trainer:
         return loss_sum, correct
 
     def _validate(self, epoch: int, loss: float, train_accuracy: float) -> None:
-        """Append the epoch, and keep the weights where no earlier validation loss was as low."""
+        """Append the epoch, and keep the weights where no earlier epoch was as good."""
         inputs, labels = self.validation
         logits = predict(self.model, inputs, batch_size=self.config.evaluation_batch_size)
         smoothed = smoothed_cross_entropy(logits, labels, smoothing=self.recipe.label_smoothing)
         validation_loss = self._finite(smoothed, f"epoch {epoch}, step validation")
-        if not self.epochs or validation_loss < self.epochs[self.best_epoch].validation_loss:
-            self.best_epoch = epoch
-            self.best = {key: value.clone() for key, value in self.model.state_dict().items()}
         accuracy = _count_correct(logits, labels) / len(labels)
         self.epochs.append(Epoch(epoch, loss, train_accuracy, validation_loss, accuracy))
+        if epoch == 0 or self._is_better(self.epochs[epoch], self.epochs[self.best_epoch]):
+            self.best_epoch = epoch
+            self.best = {key: value.clone() for key, value in self.model.state_dict().items()}
         if self.config.test_inputs is not None and epoch % math.ceil(self.recipe.epochs / RECORDED_EPOCHS) == 0:
             test = predict(self.model, self.config.test_inputs, batch_size=self.config.evaluation_batch_size)
             self.epoch_predictions.append(test.argmax(1).short().cpu())
+
+    def _is_better(self, epoch: Epoch, best: Epoch) -> bool:
+        if self.config.choose_by == "accuracy":
+            return epoch.validation_accuracy > best.validation_accuracy
+        return epoch.validation_loss < best.validation_loss
 
     def _finite(self, loss: Tensor, where: str) -> float:
         """The loss as a number; InputError where it is not finite."""

@@ -1,75 +1,31 @@
 """The search protocols: what each is given, which labels it reads, and what it chooses.
 
 To add a protocol: a function of features, a pool of prompts and the section `search` of params.yaml, and an entry in
-PROTOCOLS. The stage `search` runs every entry, and `evaluate` scores whatever the stage wrote.
+PROTOCOLS. The stage `search` runs every entry that has something to choose from, and `evaluate` scores what it wrote.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from stages.artifacts.types import Features, Prompts
 from stages.config.search import Search
+from stages.prompt_search import as_published
 from stages.prompt_search.alternating import search_alternating
-from stages.prompt_search.candidates import Candidates
 from stages.prompt_search.cross_fit import search_cross_fitted
 from stages.prompt_search.label_free import choose_label_free
-from stages.prompt_search.task import SearchSettings, SearchTask
+from stages.prompt_search.pool import PromptPool, ProtocolResult
+from stages.prompt_search.task import SearchSettings
 from stages.prompt_search.view_weights import coordinate_view_weights
-from stages.zeroshot.classifier import class_features
 
 HIDDEN = -1  # stands for every label that a protocol may not read; no class has this index
 
 
-@dataclass(frozen=True)
-class PromptPool:
-    """What a search may choose from, and the sentences [C] of features `initial` f4 [C, D] that it starts from."""
-
-    candidates: Candidates
-    start: Candidates
-    initial: np.ndarray
-
-    @classmethod
-    def from_prompts(cls, prompts: Prompts, class_names: tuple[str, ...], config: Search) -> "PromptPool":
-        """The candidates and the start that `config` names; InputError when a class has none."""
-        return cls(
-            Candidates.from_prompts(prompts, prompt_sets=config.candidates, class_names=class_names),
-            Candidates.from_prompts(prompts, prompt_sets=(config.start,), class_names=class_names),
-            class_features(prompts, prompt_set=config.start, class_names=class_names),
-        )
-
-    def prompt_ids(self, choice: np.ndarray) -> list[list[int]]:
-        """Prompt ids of each class [C]: the chosen candidate, or for -1 the sentences that the search started from."""
-        return [
-            [int(prompt)] if prompt >= 0 else self.start.of_class(c).tolist()
-            for c, prompt in enumerate(self.candidates.prompt_ids(choice))
-        ]
-
-    def task(self, features: Features) -> SearchTask:
-        """The search of these sentences on `features`, from equal view weights."""
-        return SearchTask(
-            features.values,
-            features.labels,
-            candidates=self.candidates,
-            initial=self.initial,
-            view_weights=_equal_weights(features),
-            logit_scale=features.logit_scale,
-        )
-
-
-@dataclass(frozen=True)
-class ProtocolResult:
-    """What a protocol chooses.
-
-    Prompt ids of each class [C][...], whose features are averaged; view weights [V] of any scale; `details` of the
-    search, which go into its document as they are.
-    """
-
-    prompts: list[list[int]]
-    view_weights: np.ndarray
-    details: dict = field(default_factory=dict)
+def configured_pool(prompts: Prompts, class_names: tuple[str, ...], config: Search, backbone: str) -> PromptPool:
+    """The candidates and the start that `config` names, whatever the backbone."""
+    return PromptPool.from_prompts(prompts, class_names, config)
 
 
 @dataclass(frozen=True)
@@ -77,13 +33,15 @@ class SearchProtocol:
     """A way to choose prompts and view weights, by name.
 
     It is given `split` and reads its labels or none: other labels are hidden from it. One that reads test labels is an
-    oracle: reports mark it with a dagger, and nothing may build on it.
+    oracle: reports mark it with a dagger, and nothing may build on it. `pool` gives what it chooses from, or None where
+    a dataset and backbone have nothing of the kind; it is then left out.
     """
 
     name: str
     choose: Callable[[Features, PromptPool, Search], ProtocolResult]
     split: Literal["train", "test"]
     labels_read: Literal["none", "train", "test"]
+    pool: Callable[[Prompts, tuple[str, ...], Search, str], PromptPool | None] = configured_pool
 
     def __post_init__(self) -> None:
         if self.labels_read not in ("none", self.split):
@@ -136,8 +94,8 @@ def search_cross_fitted_prompts(features: Features, pool: PromptPool, config: Se
     return ProtocolResult(pool.prompt_ids(result.final.choice), weights, {"trace": trace, "held_out": held_out})
 
 
-def search_as_published(features: Features, pool: PromptPool, config: Search) -> ProtocolResult:
-    """The published search: sentences and view weights that are best on the split itself."""
+def search_on_test(features: Features, pool: PromptPool, config: Search) -> ProtocolResult:
+    """The published search from the configured start: sentences and view weights that are best on the split itself."""
     result = search_alternating(
         pool.task(features), _settings(config), view_search=config.view_search, rounds=config.rounds
     )
@@ -151,15 +109,31 @@ PROTOCOLS = {
     for protocol in (
         SearchProtocol("label_free", label_free, split="test", labels_read="none"),
         SearchProtocol("search_train", search_cross_fitted_prompts, split="train", labels_read="train"),
-        SearchProtocol("search_test", search_as_published, split="test", labels_read="test"),
+        SearchProtocol("search_test", search_on_test, split="test", labels_read="test"),
+        SearchProtocol(
+            "as_published_before",
+            as_published.keep,
+            split="test",
+            labels_read="test",
+            pool=as_published.searched_prompts,
+        ),
+        SearchProtocol(
+            "as_published_after",
+            as_published.search,
+            split="test",
+            labels_read="test",
+            pool=as_published.corpus_from_searched,
+        ),
+        SearchProtocol(
+            "as_published_candidates",
+            as_published.search,
+            split="test",
+            labels_read="test",
+            pool=as_published.candidates_from_first,
+        ),
     )
 }
 
 
 def _settings(config: Search) -> SearchSettings:
     return SearchSettings(objective=config.objective, sweeps=config.sweeps)
-
-
-def _equal_weights(features: Features) -> np.ndarray:
-    views = features.values.shape[1]
-    return np.full(views, 1 / views, np.float32)

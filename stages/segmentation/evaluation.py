@@ -1,6 +1,7 @@
 """What the protocols score on the evaluated shapes, category by category, and the figures over all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from stages.artifacts.figures import CategoryFigures, LabelsRead, SegmentationFigures, SegmentationMetrics
 from stages.config.segment import Segment
 from stages.core.errors import InputError
+from stages.segmentation import as_published
+from stages.segmentation.as_published import PublishedChoice
 from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.patch_config import PatchConfig, variants
 from stages.segmentation.protocols import NEUTRAL, ProtocolInputs, protocols
@@ -34,16 +37,23 @@ class CategoryResult(NamedTuple):
 
 
 def segment_category(
-    shapes_of: ShapesOf, prompts: PartPrompts, config: Segment, *, logit_scale: float
+    shapes_of: ShapesOf,
+    prompts: PartPrompts,
+    config: Segment,
+    *,
+    logit_scale: float,
+    published: PublishedChoice | None = None,
+    published_names: Sequence[str] = (),
 ) -> CategoryResult:
     """All methods on one category; `shapes_of` gives the shapes of a split under a PatchConfig, None without any.
 
-    Besides the protocols there are the neutral sentence under other PatchConfigs and two baselines: parts at random,
-    and the most frequent part of the evaluated points for all of them.
+    Besides the protocols there are the neutral sentence under other PatchConfigs, those of `published_names`, which
+    start at the `published` choice, and two baselines: parts at random, and the most frequent part of the evaluated
+    points for all of them.
     """
     variants_by_name = {f"{NEUTRAL}_{name}": variant for name, variant in variants(config).items()}
     by_name = protocols(config)
-    _check_names(config, reserved=(*variants_by_name, *BASELINES))
+    _check_names(config, reserved=(*variants_by_name, *BASELINES, *as_published.published_names(config)))
     test, train, val = (shapes_of(split, PatchConfig.from_params(config)) for split in ("test", "train", "val"))
     inputs = ProtocolInputs(test, train, val, prompts, config, logit_scale)
     results = {name: protocol(inputs) for name, protocol in by_name.items()}
@@ -51,9 +61,12 @@ def segment_category(
     neutral = results[NEUTRAL]
     for name, variant in variants_by_name.items():
         predicted[name] = shapes_of("test", variant).predict(neutral.text, view_weights=neutral.view_weights)
+    as_test = partial(shapes_of, "test")
+    found = as_published.segment_as_published(as_test, prompts, published, published_names) if published else {}
+    predicted |= {name: one.predicted for name, one in found.items()}
     predicted["chance"] = np.random.default_rng(0).integers(0, len(test.parts), test.truth.shape)
     predicted["largest_part"] = np.full_like(test.truth, np.bincount(test.truth.ravel()).argmax())
-    chosen = {name: result.document for name, result in results.items()}
+    chosen = {name: result.document for name, result in (results | found).items()}
     read = dict.fromkeys(predicted, "none") | {name: found["labels_read"] for name, found in chosen.items()} | BASELINES
     return CategoryResult(predicted, read, chosen, test.truth, test.parts, test.unseen)
 
@@ -85,6 +98,12 @@ def whole_split(
     return predicted, iou
 
 
+def choices(by_category: Mapping[str, CategoryResult]) -> dict[str, dict[str, dict]]:
+    """What every protocol chose, by protocol and category."""
+    names = next(iter(by_category.values())).chosen
+    return {name: {category: found.chosen[name] for category, found in by_category.items()} for name in names}
+
+
 def score_methods(by_category: Mapping[str, CategoryResult]) -> dict[str, dict[str, Scores]]:
     """Scores of every category's shapes, by category and method."""
     return {
@@ -96,7 +115,11 @@ def score_methods(by_category: Mapping[str, CategoryResult]) -> dict[str, dict[s
 
 
 def segmentation_metrics(
-    by_category: Mapping[str, CategoryResult], scores: Mapping[str, Mapping[str, Scores]], *, mode: str
+    by_category: Mapping[str, CategoryResult],
+    scores: Mapping[str, Mapping[str, Scores]],
+    *,
+    mode: str,
+    not_run: Mapping[str, str],
 ) -> SegmentationMetrics:
     """Figures in percent of every method: means over shapes (instance) and categories (class), and of each category.
 
@@ -119,6 +142,7 @@ def segmentation_metrics(
         unseen_points=percent(unseen),
         leakage=round(figures["search_test"].instance_miou - figures["search_train"].instance_miou, 2),
         protocols=figures,
+        not_run=dict(not_run),
     )
 
 

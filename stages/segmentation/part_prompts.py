@@ -33,6 +33,20 @@ class PartPrompts:
                 )
         return by_part
 
+    def first_parts(self, prompt_set: str) -> list[list[str]]:
+        """The sentences of `prompt_set` about the first of the parts, which may be fewer than there are.
+
+        InputError where it has none about the first, or some about a part after one without.
+        """
+        by_part = [list(self._sentences[prompt_set].get(part, ())) for part in self.parts]
+        count = next((k for k, texts in enumerate(by_part) if not texts), len(by_part))
+        if count == 0 or any(by_part[count:]):
+            raise InputError(
+                f"prompt set {prompt_set}: expected sentences for the first parts of '{self._category}', "
+                f"there are none for '{self.parts[count]}'"
+            )
+        return by_part[:count]
+
     def candidates(self, sentences: list[list[str]]) -> Candidates:
         """`sentences` of each part as candidates of a search."""
         features = np.stack([self._features[text] for of_part in sentences for text in of_part])

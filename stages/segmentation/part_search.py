@@ -52,13 +52,14 @@ def search_parts(
     """A sentence for each part, taken where the objective over all shapes gets strictly better (PointCLIP V2).
 
     It starts from `initial` [K, D] of any norm and goes `sweeps` times through the parts and their candidates in order;
-    of equally good candidates the first is taken. InputError where candidates and parts are not as many.
+    of equally good candidates the first is taken. Text and candidates may be of the first K of the shapes' parts: then
+    no point gets another. InputError where they are not as many as each other, or more than the parts.
     """
     candidates.require_all(shapes.parts)
     text = unit_text(initial, source="initial sentences")
-    if not len(text) == candidates.classes == len(shapes.parts):
+    if not len(text) == candidates.classes <= len(shapes.parts):
         found = f"{len(text)} initial sentences, candidates of {candidates.classes} parts"
-        raise InputError(f"part search: {found}, expected {len(shapes.parts)} of each")
+        raise InputError(f"part search: {found}, expected as many, of the {len(shapes.parts)} parts")
     weights = check_view_weights(view_weights, views=shapes.views)
     features = _cached(lambda n: shapes.point_features(n, view_weights=weights), memory)
     choice = np.full(len(text), -1)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from stages.config.segment import Segment
 
-Mode = Literal["correct", "as_released"]
+Mode = Literal["correct", "as_released", "released_lookup"]
 PUBLISHED_WINDOW, PUBLISHED_GRID = 6, 14
 
 
@@ -13,6 +13,7 @@ PUBLISHED_WINDOW, PUBLISHED_GRID = 6, 14
 class PatchConfig:
     """Mode, side in patches of the moving average, and how many neighbours a point's logits are averaged over.
 
+    `released_lookup` has the patches in their right order, and points looked up as released.
     `smooth_window` None is the published 6 of 14 scaled to the grid; `refine_neighbours` 0 averages over none.
     """
 

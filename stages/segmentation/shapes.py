@@ -45,8 +45,8 @@ class Shapes:
     ) -> "Shapes":
         """The shapes of `patches` and their `clouds` [N, P, 3], labelled with `parts` of their category.
 
-        In mode `correct` a point that no view sees takes the values of the nearest point that one sees; as released it
-        has zeros. InputError where patches, points and labels do not fit together.
+        In mode `correct` a point that no view sees takes the values of the nearest point that one sees; looked up as
+        released it has zeros. InputError where patches, points and labels do not fit together.
         """
         check_parts(clouds, parts=parts, source="points")
         shapes, views, points = patches.visible.shape
@@ -117,7 +117,7 @@ class Shapes:
 
     def _patches(self, n: int) -> np.ndarray:
         features = self.features[n].astype(np.float32)
-        return features if self.config.mode == "correct" else released_layout(features)
+        return released_layout(features) if self.config.mode == "as_released" else features
 
     def _to_points(self, n: int, values: np.ndarray, view_weights: np.ndarray) -> np.ndarray:
         projected = back_project(

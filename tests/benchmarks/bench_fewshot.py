@@ -15,7 +15,8 @@ from torch.nn.functional import normalize
 
 from stages.config.params import load_params
 from stages.fewshot.classifiers import ZeroShot
-from stages.fewshot.runs import RunSpec, run
+from stages.fewshot.runs import run
+from stages.fewshot.specs import RunSpec
 from stages.fewshot.tasks import Task
 
 SHOTS, SPARE, VIEWS, WIDTH, CLASSES = 16, 5, 10, 512, 40

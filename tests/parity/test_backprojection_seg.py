@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from stages.artifacts.types import Clouds, PatchFeatures
+from stages.segmentation import as_published
 from stages.segmentation.back_projection import back_project, released_layout, smooth_patches
 from stages.segmentation.scores import score
+from stages.segmentation.shapes import Shapes
 
 WINDOW, MAP_SIZE, SCALE = 6, 224, np.float32(100)
 MODES = ("correct", "as_released")
@@ -50,6 +53,30 @@ def logits(recorded, text, patches, mode):
 
 
 def test_point_logits(recorded, logits, mode):
+    np.testing.assert_allclose(logits, recorded[f"point_logits_{mode}"], atol=2e-4)
+
+
+def shapes_of(recorded, patches, mode):
+    """The recorded shapes as the stage holds them, read in one of two ways; the look-up is the released one in both."""
+    found = PatchFeatures(
+        rows=np.arange(len(patches)),
+        features=patches,
+        pixels=recorded["point_loc"][..., ::-1].astype("u2"),
+        visible=recorded["is_seen"],
+        visible_released=recorded["is_seen"],
+        map_size=MAP_SIZE,
+        logit_scale=100.0,
+    )
+    labels = recorded["label"].astype(np.int64)
+    clouds = Clouds(np.zeros((*labels.shape, 3), "f4"), np.zeros(len(labels), int), labels)
+    config = {"as_released": as_published.RELEASED, "correct": as_published.PATCHES_IN_ORDER}[mode]
+    names = tuple(f"part {k}" for k in range(recorded["text_features"].shape[0]))
+    return Shapes.from_patches(found, clouds, parts=names, config=config)
+
+
+def test_the_protocols_as_published_read_as_recorded(recorded, text, patches, mode):
+    shapes, weights = shapes_of(recorded, patches, mode), recorded["view_weights"]
+    logits = SCALE * shapes.logits(text, view_weights=weights)
     np.testing.assert_allclose(logits, recorded[f"point_logits_{mode}"], atol=2e-4)
 
 

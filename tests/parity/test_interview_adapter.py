@@ -76,6 +76,20 @@ def test_dropout_is_idle_in_evaluation_and_not_in_training(adapter, features):
     assert torch.equal(module.eval()(features), module(features))
 
 
+def test_both_dropouts_of_the_released_code_drop(adapter, features):
+    module, seen = adapter(0.5).train(), {}
+    for name in ("dropout", "to_global.3"):
+        module.get_submodule(name).register_forward_hook(
+            lambda _, inputs, output, name=name: seen.update({name: (inputs[0], output)})
+        )
+    module(features)
+    for before, after in seen.values():
+        dropped = (after == 0) & (before != 0)
+        assert 0.2 < dropped.sum() / (before != 0).sum() < 0.8
+        np.testing.assert_allclose(after.detach()[~dropped], 2 * before.detach()[~dropped], rtol=1e-5)
+    assert set(seen) == {"dropout", "to_global.3"}
+
+
 def test_the_smoothed_loss_and_its_gradient(recorded):
     logits = torch.from_numpy(recorded["loss_logits"]).requires_grad_()
     labels = torch.from_numpy(recorded["loss_labels"])

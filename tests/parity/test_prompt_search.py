@@ -1,10 +1,15 @@
 """The prompt search takes every decision of the released loop, for any recorded instance."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from stages.artifacts.types import Features, Prompts
+from stages.config.params import load_params
 from stages.prompt_search.candidates import Candidates
 from stages.prompt_search.greedy import search_prompts
+from stages.prompt_search.protocols import PROTOCOLS
 from stages.prompt_search.task import SearchSettings, SearchTask
 
 
@@ -48,6 +53,32 @@ def test_start_end_and_choice_are_the_recorded_ones(recorded):
     assert (found.start, found.correct) == (recorded["start_correct"], recorded["final_correct"])
     assert 100 * found.value == pytest.approx(float(recorded["final_accuracy_f64"]))
     np.testing.assert_array_equal(found.choice, recorded["final_choice"])
+
+
+def test_the_protocol_as_published_chooses_the_recorded_sentences(recorded):
+    """From the recorded first sentences and view weights as if they were those that come with the release."""
+    offsets, classes = recorded["candidate_offsets"], len(recorded["init_text"])
+    rows = np.concatenate([np.arange(classes), np.repeat(np.arange(classes), np.diff(offsets))])
+    names = tuple(f"class {row}" for row in range(classes))
+    text = np.concatenate([recorded["init_text"], recorded["candidates"]])
+    prompts = Prompts(
+        rows,
+        tuple(names[row] for row in rows),
+        ("v2_searched_rn50",) * classes + ("v2_corpus",) * len(recorded["candidates"]),
+        ("",) * len(rows),
+        text / np.linalg.norm(text, axis=1, keepdims=True),
+        view_weights={"v2_searched_rn50": recorded["view_weights"].tolist()},
+    )
+    features = Features(recorded["image_features"], recorded["labels"], names, 100.0)
+    config = load_params(Path(__file__).parents[2]).search
+    protocol = PROTOCOLS["as_published_after"]
+    found = protocol.run({"test": features}, protocol.pool(prompts, names, config, "rn50"), config)
+    choice = recorded["final_choice"]
+    chosen = [classes + offsets[c] + choice[c] if choice[c] >= 0 else c for c in range(classes)]
+    assert found["prompts"] == [[row] for row in chosen]
+    assert [step[3] for step in found["trace"]] == recorded["accepted_correct"].tolist()
+    counts = (recorded["start_correct"], recorded["final_correct"])
+    assert (found["searched"]["start"], found["searched"]["correct"]) == counts
 
 
 def test_scores_that_are_not_kept_change_nothing(recorded):

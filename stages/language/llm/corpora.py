@@ -15,9 +15,9 @@ from typing import NamedTuple
 from stages.config.generate import Corpora, Corpus, CorpusFile
 from stages.core.errors import InputError
 from stages.language.llm.subjects import Subject
+from stages.language.prompts.published import CORPUS, SEARCHED
 
 SECONDS = 60
-CORPUS, SEARCHED = "v2_corpus", "v2_searched_"  # names of the prompt sets; a backbone's id follows the second
 
 
 class Searched(NamedTuple):
@@ -25,11 +25,6 @@ class Searched(NamedTuple):
 
     sentences: dict[Subject, list[str]]
     view_weights: dict[str, list[float]]
-
-
-def is_imported(prompt_set: str) -> bool:
-    """Whether `prompt_set` is one of PointCLIP V2's own, not one that a language model is asked for."""
-    return prompt_set == CORPUS or prompt_set.startswith(SEARCHED)
 
 
 def import_set(

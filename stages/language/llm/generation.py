@@ -11,11 +11,12 @@ from stages.config.generate import Corpus, CorpusFile, Generate, Price
 from stages.core.errors import InputError
 from stages.language.llm.answers import Lines, best_answer, needs_asking, reason_of
 from stages.language.llm.cleaning import Cleaned, clean
-from stages.language.llm.corpora import import_set, is_imported
+from stages.language.llm.corpora import import_set
 from stages.language.llm.cost import Tokens, estimate
 from stages.language.llm.requests import PromptLibrary, Request, RequestFormat, requests_for
 from stages.language.llm.sets import PromptSet
 from stages.language.llm.subjects import Subject
+from stages.language.prompts.published import is_imported
 
 RequestPlan = dict[str, dict[Subject, list[Request]]]  # by prompt set and subject
 
@@ -109,16 +110,17 @@ def import_published(
     return Sentences(texts, figures)
 
 
-def sentence_table(texts: dict[str, dict[Subject, list[str]]], classes: tuple[str, ...]) -> SentenceTable:
-    """All sentences, by set and subject, as the table that is stored."""
+def sentence_table(written: Sentences, published: Sentences, classes: tuple[str, ...]) -> SentenceTable:
+    """All sentences, by set and subject, as the table that is stored, with the published view weights."""
     rows = [
         (name, classes.index(subject.class_name), subject.class_name, subject.part, text)
-        for name, by_subject in texts.items()
+        for name, by_subject in (written.texts | published.texts).items()
         for subject, of_subject in by_subject.items()
         for text in of_subject
     ]
     sets, indices, names, parts, sentences = zip(*rows, strict=True) if rows else ((),) * 5
-    return SentenceTable(sets, np.array(indices, np.int64), names, parts, sentences)
+    weights = {name: found for name, one in published.figures.items() if (found := one["view_weights"])}
+    return SentenceTable(sets, np.array(indices, np.int64), names, parts, sentences, weights)
 
 
 def explain_missing(requests: list[Request], config: Generate) -> str:

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from stages.core.errors import InputError
 from stages.core.yaml import load_yaml
-from stages.language.llm.corpora import is_imported
+from stages.language.prompts.published import is_imported
 
 CLASS_PLACE = "{class}"
 
