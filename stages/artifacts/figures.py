@@ -3,6 +3,7 @@
 Figures are in percent where nothing else is said. Protocols, methods, proposals and ablations may have any name.
 """
 
+from dataclasses import field
 from typing import Literal
 
 from stages.core.strict import strict_dataclass
@@ -66,11 +67,15 @@ class FewShotFigures(Figures):
 
 @strict_dataclass
 class FewShotMetrics:
-    """Few-shot classification, by method and number of shots; 0 shots is zero-shot. `samples` by split."""
+    """Few-shot classification, by method and number of shots; 0 shots is zero-shot. `samples` by split.
+
+    `not_run` says of a method that was asked for, and has no figures, why.
+    """
 
     task: Literal["few_shot"] = "few_shot"
     samples: dict[str, int]
     methods: dict[str, dict[int, FewShotFigures]]
+    not_run: dict[str, str] = field(default_factory=dict)
 
 
 @strict_dataclass
@@ -94,7 +99,10 @@ class SegmentationFigures(Figures):
 
 @strict_dataclass
 class SegmentationMetrics:
-    """Part segmentation, by protocol; `shapes` counts those of each category, `leakage` is of instance mIoU."""
+    """Part segmentation, by protocol; `shapes` counts those of each category, `leakage` is of instance mIoU.
+
+    `not_run` says of a protocol that has no figures why.
+    """
 
     task: Literal["segmentation"] = "segmentation"
     mode: str
@@ -103,6 +111,7 @@ class SegmentationMetrics:
     unseen_points: float
     leakage: float
     protocols: dict[str, SegmentationFigures]
+    not_run: dict[str, str] = field(default_factory=dict)
 
 
 @strict_dataclass
