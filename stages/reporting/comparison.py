@@ -104,13 +104,17 @@ def published_figure(row: ComparisonRow, column: Column) -> float | None:
 
 
 def _published_notes(rows: Sequence[ComparisonRow]) -> list[str]:
-    """What is odd about published cells or not stated, each once with its cells."""
-    cells: dict[str, dict[str, None]] = {}
+    """What is odd about published cells or not stated, each once with the names and sources that its cells share."""
+    cells: dict[str, list[PublishedResult]] = {}
     for row in rows:
         if row.published and row.published.note:
-            key = " ".join(filter(None, row.published.names))
-            cells.setdefault(row.published.note, {})[f"{key} ({row.published.source})"] = None
-    return [f"Published {', '.join(of_note)}: {note}." for note, of_note in cells.items()]
+            cells.setdefault(row.published.note, []).append(row.published)
+    lines = []
+    for note, results in cells.items():
+        shared = [name for name in results[0].names if name and all(name in one.names for one in results)]
+        sources = ", ".join(dict.fromkeys(one.source for one in results))
+        lines.append(f"{', '.join(shared)} ({sources}): {note}.")
+    return lines
 
 
 def _titles(column: Column) -> tuple[str, ...]:

@@ -93,13 +93,13 @@ def method_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
 
 def curve_rows(runs: Runs, zero_shot: Mapping[Key, Figures], published: Published) -> list[ComparisonRow]:
     """The published curve by (dataset, backbone, shots), which begins with the figures of `zero_shot`."""
-    ours = {(*key, "0 shots"): dict(figures) for key, figures in zero_shot.items()}
+    ours = {(*key, "shots 0"): dict(figures) for key, figures in zero_shot.items()}
     for run, methods in runs.items():
         for method, shots, steps, top1 in _repeated(methods):
             if method == CURVE_METHOD:
-                ours.setdefault((run.dataset, run.backbone, f"{shots} shots"), {}).setdefault(steps, top1)
+                ours.setdefault((run.dataset, run.backbone, f"shots {shots}"), {}).setdefault(steps, top1)
     results = [
-        published_accuracy(one, (one.dataset, one.backbone, f"{one.shots} shots"), published) for one in published.shots
+        published_accuracy(one, (one.dataset, one.backbone, f"shots {one.shots}"), published) for one in published.shots
     ]
     return [row for row in compare(ours, results) if row.published]
 
