@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages import evaluate
 from stages.artifacts.features import write_features
+from stages.artifacts.figures import ClassificationMetrics
 from stages.artifacts.files import read_json
+from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.prompts import read_prompts, write_prompts
 from stages.artifacts.types import Features, Prompts
@@ -159,6 +162,19 @@ def test_only_the_backbone_that_was_searched_has_these_rows(root):
     ours, other = searched(root, RUN[1]), searched(root, "vit_b16")
     assert set(ours) - set(other) == set(NAMES)
     assert {(ours[name]["split"], ours[name]["labels_read"]) for name in NAMES} == {("test", "test")}
+
+
+def test_the_metrics_have_these_rows_as_oracles(root):
+    document = searched(root, RUN[1])
+    overrides = {"evaluate.protocols": {"ensemble": "v2_searched_rn50"}, "evaluate.bootstrap_samples": 10}
+    evaluate.main(*RUN, params=load_params(ROOT, overrides=overrides), root=root)
+    metrics = read_metrics(Paths(root).metrics(*RUN), ClassificationMetrics)
+    assert {name for name in NAMES if metrics.protocols[name].oracle} == set(NAMES)
+    for name in NAMES[1:]:
+        found = document[name]["searched"]
+        assert metrics.protocols[name].top1 == pytest.approx(100 * found["correct"] / found["samples"], abs=0.01)
+    start = document["as_published_after"]["searched"]
+    assert metrics.protocols[NAMES[0]].top1 == pytest.approx(100 * start["start"] / start["samples"], abs=0.01)
 
 
 def test_without_the_corpus_there_is_no_search_of_it():

@@ -26,9 +26,9 @@ from stages.artifacts.paths import Paths
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.projection.clouds import orient
-from stages.reporting.classification import AFTER, protocols_table, zeroshot_rows
+from stages.reporting.classification import AFTER, BEFORE_AFTER, protocols_table, zeroshot_rows
 from stages.reporting.collect import gather
-from stages.reporting.comparison import PublishedResult, compare, comparison_table, verdict_section, verdicts
+from stages.reporting.comparison import Column, PublishedResult, compare, comparison_table, repeating_figure
 from stages.reporting.curves import Point, sentences_figure, shots_figure, speed_figure, trace_figure, views_figure
 from stages.reporting.detection import detection_rows
 from stages.reporting.few_shot import gather_runs, method_rows, section, shots_table
@@ -105,7 +105,7 @@ RESULTS = [
 
 def test_ours_are_compared_with_every_source_and_published_cells_without_a_run_stay_published():
     table = comparison_table(
-        "t", "", ("cell",), ("top",), compare({("x",): {"top": 40.5}, ("z",): {"top": 1.0}}, RESULTS)
+        "t", "", ("cell",), (Column("top"),), compare({("x",): {"top": 40.5}, ("z",): {"top": 1.0}}, RESULTS)
     )
     assert table.header == ("cell", "source", "top, ours", "top, published", "difference")
     assert table.rows == (
@@ -117,15 +117,11 @@ def test_ours_are_compared_with_every_source_and_published_cells_without_a_run_s
 
 
 def test_a_column_of_numbers_without_a_value_is_left_out():
-    table = comparison_table("t", "", ("cell",), ("top", "low"), compare({("z",): {"top": 1.0}}, RESULTS))
+    table = comparison_table(
+        "t", "", ("cell",), (Column("top"), Column("low")), compare({("z",): {"top": 1.0}}, RESULTS)
+    )
     assert table.header == ("cell", "source", "top, ours", "top, published")
     assert table.rows[0] == ("z", "", "1.00", "")
-
-
-def test_a_verdict_says_within_one_point_or_by_how_much_not():
-    found = verdicts("t", compare({("x",): {"top": 40.5}}, RESULTS), ("top",))
-    assert [row[-1] for row in found] == ["within 1.0", "off by -12.00"]
-    assert verdicts("t", compare({}, RESULTS), ("top",)) == []
 
 
 def test_the_published_file_is_whole_and_is_compared_with_a_run():
@@ -140,8 +136,8 @@ def test_the_published_file_is_whole_and_is_compared_with_a_run():
     ("text", "says"),
     [
         ("sources: [", "not valid YAML"),
-        ("sources: {}", "zeroshot"),
-        ("{sources: {}, zeroshot: [{source: x, backbone: b, after: 1.0}]}", "Field required|missing"),
+        ("{sources: {}, notes: {}}", "zeroshot"),
+        ("{sources: {}, notes: {}, zeroshot: [{source: x, backbone: b, after: 1.0}]}", "Field required|missing"),
     ],
 )
 def test_a_wrong_published_file_is_refused(text, says):
@@ -153,6 +149,28 @@ def test_a_published_figure_names_its_source():
     text = (ROOT / "reports/published.yaml").read_text().replace("  pcq: PCQ, paper\n", "")
     with pytest.raises(InputError, match="sources: no entry 'pcq'"):
         parse_published(text, source="p.yaml")
+    text = (ROOT / "reports/published.yaml").read_text().replace("  knife: the released", "  spoon: the released")
+    with pytest.raises(InputError, match="notes: no entry 'knife'"):
+        parse_published(text, source="p.yaml")
+
+
+def test_a_figure_of_the_published_steps_stands_between_ours_and_the_published_one():
+    column = Column("top", "repeated", "top, as published †")
+    ours = {("x",): {"top": 60.0, "repeated": 52.0}, ("y",): {"top": 1.0}}
+    noted = [RESULTS[0]._replace(repeated_by={"top": "other"}), RESULTS[1]._replace(note="odd"), RESULTS[2]]
+    table = comparison_table("t", "", ("cell",), (column,), compare(ours, noted), notes=("first",))
+    assert table.header == ("cell", "source", "top, ours", "top, as published †", "top, published", "difference")
+    assert table.rows == (
+        ("x", "one", "60.00", "", "40.00", ""),
+        ("x", "two", "60.00", "52.00", "52.50", "-0.50"),
+        ("y", "one", "1.00", "", "9.00", ""),
+    )
+    assert table.notes == ("first", "x (two): odd.")
+
+
+def test_what_is_not_comparable_stands_alone():
+    rows = compare({("x",): {"top": 40.5}}, [RESULTS[0]._replace(not_comparable="another method")])
+    assert [(row.ours, row.published is None) for row in rows] == [({"top": 40.5}, True), ({}, False)]
 
 
 SWEEP = [
@@ -176,7 +194,9 @@ def test_a_sweep_is_before_and_after_by_value():
 def test_a_sweep_without_times_has_no_column_of_seconds():
     rows = [replace(row, seconds=None) for row in SWEEP]
     found = sweep_figures(rows, source="s.csv", before=lambda _: "e")
-    table = comparison_table("t", "", ("dataset", "backbone", "value"), (AFTER, "seconds"), compare(found, []))
+    table = comparison_table(
+        "t", "", ("dataset", "backbone", "value"), (Column(AFTER), Column("seconds")), compare(found, [])
+    )
     assert table.header == ("dataset", "backbone", "value", "source", "after †, ours")
 
 
@@ -242,6 +262,7 @@ def test_the_few_shot_tables_tell_archived_runs_from_selected_ones():
     }
     compared = few["modelnet40", "vit_b32", "smooth_adapter", "16", "archived", "9 + 3"]
     assert (compared.ours["before"], compared.published.figures[AFTER]) == (53.0, 89.06)
+    assert repeating_figure(compared, BEFORE_AFTER[0]) is None
     table = shots_table(runs, published)
     assert table.header[:9] == (
         *("dataset", "backbone", "shots", "run", "train + test shapes", "source"),
@@ -263,22 +284,15 @@ def test_without_any_few_shot_run_the_published_figures_stay():
     assert not shown.pictures and [len(table.rows) for table in shown.tables] == [9, 7]
 
 
-def test_verdicts_count_what_was_published_and_what_was_run():
-    rows = compare({("x", "archived"): {"top": 40.5}}, RESULTS)
-    table = verdict_section({"t": (rows, ("top",))}).tables[0]
-    assert [row[1] for row in table.rows] == ["x, archived, top, one", "x, archived, top, two"]
-    assert table.notes[0].startswith("2 of 3 published figures")
-
-
 def test_proposals_that_read_the_true_boxes_bear_a_dagger():
     def boxes(labels_read):
         return DetectionFigures(labels_read=labels_read, map25=50.0, map50=40.0, ar25=60.0, ar50=55.0, per_class={})
 
-    proposals = {"truth": {"full": boxes("test")}, "detr3d": {"full": boxes("train"), "without": boxes("train")}}
+    proposals = {"truth": {"full": boxes("test")}, "detr3d": {"as_published": boxes("train"), "full": boxes("train")}}
     metrics = DetectionMetrics(scans=1, classes=2, boxes=3, proposals=proposals)
     published = parse_published((ROOT / "reports/published.yaml").read_text(), source="reports/published.yaml")
     rows = [row for row in detection_rows({("scannet", "vit_b16"): metrics}, published) if row.ours]
-    assert [row.key[2:] for row in rows] == [("truth †", "full"), ("detr3d", "full"), ("detr3d", "without")]
+    assert [row.key[2:] for row in rows] == [("truth †", "full"), ("detr3d", "as_published"), ("detr3d", "full")]
     assert rows[1].published.figures["mAP@25"] == 18.97 and rows[2].published is None
 
 

@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 
 from stages.artifacts.figures import AccuracyFigures, ClassificationMetrics
 from stages.artifacts.figures import Figures as WithLabels
-from stages.reporting.comparison import ComparisonRow, Figures, Key, PublishedResult, compare
-from stages.reporting.published import Accuracy, Published
+from stages.language.prompts.published import CORPUS, searched_set
+from stages.reporting.comparison import Column, ComparisonRow, Key, PublishedResult, compare
+from stages.reporting.published import Accuracy, Published, noted
 from stages.reporting.tables import DAGGER, ORACLE_NOTE, Table, marked, number
 
 Runs = Mapping[Key, ClassificationMetrics]
 AFTER = f"after {DAGGER}"
 HONEST = "after, train labels"
+REPEATED_BEFORE, REPEATED_AFTER = "as_published_before", "as_published_after"  # protocols of the released code's steps
+BEFORE_AFTER = (
+    Column("before", REPEATED_BEFORE, f"before, as published {DAGGER}"),
+    Column(AFTER, REPEATED_AFTER, f"after, as published {DAGGER}"),
+)
 
 
 def protocols_table(runs: Runs, *, protocols: Sequence[str], baseline: str) -> Table:
@@ -48,14 +54,35 @@ def zeroshot_rows(runs: Runs, published: Published, *, baseline: str) -> list[Co
             "before": metrics.protocols[baseline].top1,
             HONEST: metrics.protocols["search_train"].top1,
             AFTER: metrics.protocols["search_test"].top1,
+            **{name: figures.top1 for name, figures in metrics.protocols.items() if is_repeating(name)},
         }
         for key, metrics in runs.items()
     }
-    results = [
-        PublishedResult((accuracy.dataset, accuracy.backbone), before_after(accuracy), accuracy.source)
-        for accuracy in published.zeroshot
-    ]
+    results = [published_accuracy(one, (one.dataset, one.backbone), published) for one in published.zeroshot]
     return compare(ours, results)
+
+
+def published_accuracy(accuracy: Accuracy, key: Key, published: Published) -> PublishedResult:
+    """A published accuracy before and after the search, under `key`."""
+    return PublishedResult(
+        key,
+        {"before": accuracy.before, AFTER: accuracy.after},
+        accuracy.source,
+        repeated_by={AFTER: accuracy.protocol} if accuracy.protocol else {},
+        **noted(accuracy, published),
+    )
+
+
+def is_repeating(protocol: str) -> bool:
+    """Whether a protocol repeats the released code, so that its figures may be compared with published ones."""
+    return protocol.startswith("as_published_")
+
+
+def why_without_protocol(result: PublishedResult, column: Column) -> str:
+    """Why a run has no figure of the protocol that repeats a published one."""
+    name = result.repeated_by.get(column.name, column.repeated_by)
+    sets = [searched_set(result.key[1])] + ([CORPUS] if name == REPEATED_AFTER else [])
+    return f"no protocol {name}: embed.sets lacks {' or '.join(sets)}, or PointCLIP V2 published none for this dataset"
 
 
 def ordered_protocols(protocols: Mapping[str, WithLabels], *, first: Sequence[str]) -> list[str]:
@@ -63,11 +90,6 @@ def ordered_protocols(protocols: Mapping[str, WithLabels], *, first: Sequence[st
     others = [name for name in protocols if name not in first]
     read = {"none": 0, "train": 1, "test": 2}
     return [*first, *sorted(others, key=lambda name: (read[protocols[name].labels_read], name))]
-
-
-def before_after(accuracy: Accuracy) -> Figures:
-    """A published accuracy before and after the search."""
-    return {"before": accuracy.before, AFTER: accuracy.after}
 
 
 def _protocol_row(key: Key, protocol: str, metrics: ClassificationMetrics, *, baseline: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from stages.artifacts.boxes import read_boxes
 from stages.artifacts.confusions import read_confusions
 from stages.artifacts.depth import open_depth
 from stages.artifacts.examples import read_examples
-from stages.artifacts.experiments import FewShotRow, Row, SpeedRow, SweepRow, read_rows
+from stages.artifacts.experiments import FewShotRow, Row, SpeedRow, read_rows
 from stages.artifacts.figures import ClassificationMetrics, DetectionMetrics, FewShotMetrics, SegmentationMetrics
 from stages.artifacts.files import read_json, read_text
 from stages.artifacts.metrics import Metrics, read_metrics
@@ -30,13 +30,14 @@ from stages.reporting import (
     segmentation,
     speed,
 )
-from stages.reporting.classification import AFTER, zeroshot_rows
-from stages.reporting.comparison import Comparison, Key, verdict_section
+from stages.reporting.compared import Runs, comparisons_beyond, report_comparisons
+from stages.reporting.comparison import Key
 from stages.reporting.figures import picture
 from stages.reporting.page import Picture, Section
 from stages.reporting.published import Published, parse_published
 from stages.reporting.scenes import Boxes, scene_figure, scene_page
 from stages.reporting.segments import best_median_worst, segments_figure
+from stages.reporting.verdicts import Comparison, verdict_section
 
 
 def gather(params: Params, paths: Paths) -> list[Section]:
@@ -52,16 +53,17 @@ def gather(params: Params, paths: Paths) -> list[Section]:
         for backbone in select.backbones
     }
     few_shots = few_shot.gather_runs(trained, _rows("few_shot", FewShotRow, paths))
-    compared = _compared(classified, segmented, detected, few_shots, published, params, paths)
+    runs = Runs(classified, segmented, detected, trained, few_shots)
+    compared = report_comparisons(runs, published, params, paths)
     return [
-        *(_classification(classified, published, params, paths) if classified else ()),
+        *(_classification(classified, compared, published, params, paths) if classified else ()),
         few_shot.section(few_shots, published),
         *([segmentation.section(segmented, published, _shapes(segmented, paths))] if segmented else ()),
         *([detection.section(detected, published, _scenes(detected, params, paths))] if detected else ()),
         prompt_cost.section({name: read_json(paths.sentence_metrics(name)) for name in select.datasets}),
         speed.section(_rows("speed", SpeedRow, paths)),
         peers.section(published),
-        verdict_section(compared),
+        verdict_section(compared, comparisons_beyond(runs, published, params)),
     ]
 
 
@@ -74,48 +76,21 @@ def _rows(name: str, kind: type[Row], paths: Paths) -> tuple[Row, ...]:
     return read_rows(paths.experiments(name), kind)
 
 
-def _sweep(name: str, paths: Paths) -> dict:
-    """A sweep of reports/experiments as the arguments `sweep` and `source`."""
-    return {"sweep": _rows(name, SweepRow, paths), "source": str(paths.experiments(name))}
-
-
-def _classification(runs: classification.Runs, published: Published, params: Params, paths: Paths) -> list[Section]:
-    """Zero-shot tables, projections and searches; pictures are of the first run."""
-    key = next(iter(runs))
-    shown, chosen, examples = _classified(*key, params, paths), read_json(paths.search(*key)), paths.examples()
-    baseline = params.evaluate.baseline
-    return [
-        sections.zero_shot(runs, published, params.evaluate, shown),
-        sections.projections(
-            published, **_sweep("kernels", paths), baseline=baseline, examples=read_examples(examples)
-        ),
-        sections.searches(
-            chosen, published, **_sweep("text_inputs", paths), evaluate=params.evaluate, title=shown.title
-        ),
-    ]
-
-
-def _compared(
-    classified: classification.Runs,
-    segmented: segmentation.Runs,
-    detected: detection.Runs,
-    few_shots: few_shot.Runs,
+def _classification(
+    runs: classification.Runs,
+    compared: Mapping[str, Comparison],
     published: Published,
     params: Params,
     paths: Paths,
-) -> Mapping[str, Comparison]:
-    """The rows of every table that compares with published figures, and its columns."""
-    baseline = params.evaluate.baseline
-    kernels = sections.kernel_rows(published, **_sweep("kernels", paths), baseline=baseline)
-    text_inputs = sections.text_input_rows(published, **_sweep("text_inputs", paths), evaluate=params.evaluate)
-    return {
-        "zero-shot": (zeroshot_rows(classified, published, baseline=baseline), sections.BEFORE_AFTER),
-        "kernels": (kernels, sections.BEFORE_AFTER),
-        "text inputs": (text_inputs, (AFTER,)),
-        "few-shot": (few_shot.method_rows(few_shots, published), sections.BEFORE_AFTER),
-        "segmentation": (segmentation.segmentation_rows(segmented, published), segmentation.COLUMNS),
-        "detection": (detection.detection_rows(detected, published), detection.COLUMNS),
-    }
+) -> list[Section]:
+    """Zero-shot tables, projections and searches; pictures are of the first run."""
+    key = next(iter(runs))
+    shown, chosen, examples = _classified(*key, params, paths), read_json(paths.search(*key)), paths.examples()
+    return [
+        sections.zero_shot(runs, published, params.evaluate, shown),
+        sections.projections(compared["kernels"].rows, read_examples(examples)),
+        sections.searches(chosen, compared["text inputs"].rows, title=shown.title),
+    ]
 
 
 def _shapes(runs: segmentation.Runs, paths: Paths) -> tuple[Picture, ...]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from stages.artifacts.figures import DetectionMetrics
-from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
+from stages.reporting.comparison import Column, ComparisonRow, Key, PublishedResult, compare, comparison_table
 from stages.reporting.page import Picture, Section
-from stages.reporting.published import Published
+from stages.reporting.published import Published, noted
 from stages.reporting.tables import ORACLE_NOTE, marked
 
 Runs = Mapping[Key, DetectionMetrics]
-COLUMNS = ("mAP@25", "mAP@50")
-FULL = "full"  # the row with every step in use
+COLUMNS = (Column("mAP@25"), Column("mAP@50"))
+REPEATED = "as_published"  # the row of the released code's steps
 UPPER_BOUND = "ground_truth reads the true boxes: an upper bound of what naming them can reach, not a result."
 SUPERVISED = (
     "detr3d's boxes are supervised on the same classes: zero-shot classification of supervised boxes. "
@@ -47,7 +47,12 @@ def detection_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
         for ablation, figures in ablations.items()
     }
     results = [
-        PublishedResult(_key(boxes.method), {"mAP@25": boxes.map25, "mAP@50": boxes.map50}, boxes.source)
+        PublishedResult(
+            _key(boxes.method),
+            {"mAP@25": boxes.map25, "mAP@50": boxes.map50},
+            boxes.source,
+            **noted(boxes, published),
+        )
         for boxes in published.detection
     ]
     return compare(ours, results)
@@ -55,4 +60,4 @@ def detection_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
 
 def _key(method: str) -> tuple[str, ...]:
     """PointCLIP V2's published row is what our detr3d proposals with vit_b16 repeat; the others are peers."""
-    return ("scannet", "vit_b16", "detr3d", FULL) if method == "PointCLIP V2" else ("scannet", method, "", "")
+    return ("scannet", "vit_b16", "detr3d", REPEATED) if method == "PointCLIP V2" else ("scannet", method, "", "")

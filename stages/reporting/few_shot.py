@@ -3,20 +3,22 @@
 They show the runs of `select.fewshot` and those that the archive (reports/experiments/few_shot.csv) keeps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from stages.artifacts.experiments import FewShotRow
 from stages.artifacts.figures import FewShotFigures, FewShotMetrics
 from stages.reporting import curves
-from stages.reporting.classification import AFTER, before_after
-from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
+from stages.reporting.classification import AFTER, BEFORE_AFTER, published_accuracy
+from stages.reporting.comparison import ComparisonRow, Figures, Key, compare, comparison_table
 from stages.reporting.figures import picture
 from stages.reporting.page import Picture, Section
 from stages.reporting.published import Accuracy, Published
 from stages.reporting.tables import ORACLE_NOTE, Table, marked, number
 
 REPORT_SHOTS = 16
+CURVE_METHOD = "smooth_adapter"  # whose curve over shots was published
+REPEATED = "_as_published_"  # in the name of a method that repeats the released code: after ours, before the steps
 SELECTED, ARCHIVED = "selected", "archived"
 RUN_COLUMNS = ("run", "train + test shapes")
 ARCHIVE_NOTE = (
@@ -33,9 +35,8 @@ class FewShotRun(NamedTuple):
     shapes: str
 
 
-Runs = Mapping[
-    FewShotRun, Mapping[str, Mapping[int, FewShotFigures | FewShotRow]]
-]  # by run, method and number of shots
+ByMethod = Mapping[str, Mapping[int, FewShotFigures | FewShotRow]]  # and by number of shots
+Runs = Mapping[FewShotRun, ByMethod]
 
 
 def gather_runs(selected: Mapping[Key, FewShotMetrics], archive: Sequence[FewShotRow]) -> Runs:
@@ -56,7 +57,7 @@ def section(runs: Runs, published: Published) -> Section:
         "few_shot",
         f"Few-shot classification, {REPORT_SHOTS} shots (or as published), top-1 %, mean over seeds",
         ("dataset", "backbone", "method", "shots", *RUN_COLUMNS),
-        ("before", AFTER),
+        BEFORE_AFTER,
         method_rows(runs, published),
         ours_only=("std", "interval from", "interval to"),
         notes=(ARCHIVE_NOTE, ORACLE_NOTE),
@@ -71,26 +72,48 @@ def section(runs: Runs, published: Published) -> Section:
 
 def method_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
     """Mean over the seeds at the report's shots by (dataset, backbone, method, shots, run, shapes)."""
-    ours = {
-        (run.dataset, run.backbone, marked(method, oracle=figures.oracle), str(REPORT_SHOTS), run.kind, run.shapes): {
-            "before": figures.top1_mean,
-            "std": figures.top1_std,
-            "interval from": figures.top1_low,
-            "interval to": figures.top1_high,
-        }
-        for run, methods in runs.items()
-        for method, by_shots in methods.items()
-        if (figures := by_shots.get(REPORT_SHOTS)) is not None
-    }
-    results = [
-        PublishedResult(
-            (accuracy.dataset, accuracy.backbone, accuracy.method, str(accuracy.shots)),
-            before_after(accuracy),
-            accuracy.source,
-        )
-        for accuracy in published.few_shot
-    ]
+    cells = [(one.dataset, one.backbone, one.method, str(one.shots)) for one in published.few_shot]
+    ours: dict[Key, Figures] = {}
+    for run, methods in runs.items():
+        for method, by_shots in methods.items():
+            if REPEATED not in method and (figures := by_shots.get(REPORT_SHOTS)) is not None:
+                ours[_key(run, marked(method, oracle=figures.oracle), REPORT_SHOTS)] = {
+                    "before": figures.top1_mean,
+                    "std": figures.top1_std,
+                    "interval from": figures.top1_low,
+                    "interval to": figures.top1_high,
+                }
+        for method, shots, steps, top1 in _repeated(methods):
+            key = _key(run, method, shots)
+            if key in ours or key[:4] in cells:
+                ours.setdefault(key, {})[steps] = top1
+    results = [published_accuracy(one, cell, published) for one, cell in zip(published.few_shot, cells, strict=True)]
     return compare(ours, results)
+
+
+def curve_rows(runs: Runs, zero_shot: Mapping[Key, Figures], published: Published) -> list[ComparisonRow]:
+    """The published curve by (dataset, backbone, shots), which begins with the figures of `zero_shot`."""
+    ours = {(*key, "shots 0"): dict(figures) for key, figures in zero_shot.items()}
+    for run, methods in runs.items():
+        for method, shots, steps, top1 in _repeated(methods):
+            if method == CURVE_METHOD:
+                ours.setdefault((run.dataset, run.backbone, f"shots {shots}"), {}).setdefault(steps, top1)
+    results = [
+        published_accuracy(one, (one.dataset, one.backbone, f"shots {one.shots}"), published) for one in published.shots
+    ]
+    return [row for row in compare(ours, results) if row.published]
+
+
+def _repeated(methods: ByMethod) -> Iterator[tuple[str, int, str, float]]:
+    """(method of ours, shots, steps, top-1) of every method that repeats the released code."""
+    for name, by_shots in methods.items():
+        method, repeated, steps = name.partition(REPEATED)
+        for shots, figures in by_shots.items() if repeated else ():
+            yield method, shots, f"{repeated.removeprefix('_')}{steps}", figures.top1_mean
+
+
+def _key(run: FewShotRun, method: str, shots: int) -> Key:
+    return (run.dataset, run.backbone, method, str(shots), run.kind, run.shapes)
 
 
 def shots_table(runs: Runs, published: Published) -> Table:

@@ -4,15 +4,28 @@ from collections.abc import Mapping
 
 from stages.artifacts.figures import SegmentationFigures, SegmentationMetrics
 from stages.reporting.classification import ordered_protocols
-from stages.reporting.comparison import ComparisonRow, Key, PublishedResult, compare, comparison_table
+from stages.reporting.comparison import (
+    Column,
+    ComparisonRow,
+    Figures,
+    Key,
+    PublishedResult,
+    compare,
+    comparison_table,
+)
 from stages.reporting.page import Picture, Section
-from stages.reporting.published import Published
+from stages.reporting.published import Published, noted
 from stages.reporting.tables import DAGGER, ORACLE_NOTE, Table, marked, number
 
 Runs = Mapping[Key, SegmentationMetrics]
 NEUTRAL, ORACLE = "neutral", "search_test"
 BASELINES = ("chance", "largest_part")  # the largest of the evaluated shapes, as their labels tell
-COLUMNS = (f"accuracy {DAGGER}", f"IoU {DAGGER}")
+REPEATED = "as_published"  # the protocol of the released code's steps
+COLUMNS = (
+    Column(f"accuracy {DAGGER}", f"accuracy, {REPEATED}", f"accuracy, as published {DAGGER}"),
+    Column(f"IoU {DAGGER}", f"IoU, {REPEATED}", f"IoU, as published {DAGGER}"),
+)
+MEAN = Column("class mIoU")
 OURS_ONLY = ("accuracy, neutral", "IoU, neutral", "accuracy, train labels", "IoU, train labels")
 
 
@@ -39,15 +52,16 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
 def segmentation_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
     """Accuracy and mean part IoU by (dataset, backbone, category)."""
     ours = {
-        (*key, category): dict(zip((*COLUMNS, *OURS_ONLY), _category_figures(metrics, category), strict=True))
+        (*key, category): _category_figures(metrics, category)
         for key, metrics in runs.items()
         for category in metrics.shapes
     }
     results = [
         PublishedResult(
             ("shapenetpart", "vit_b16", figures.category),
-            dict(zip(COLUMNS, (figures.accuracy, figures.iou), strict=True)),
+            dict(zip((column.name for column in COLUMNS), (figures.accuracy, figures.iou), strict=True)),
             figures.source,
+            **noted(figures, published),
         )
         for figures in published.segmentation
     ]
@@ -92,9 +106,32 @@ def means_table(runs: Runs, published: Published) -> Table:
     )
 
 
-def _category_figures(metrics: SegmentationMetrics, category: str) -> list[float]:
-    found = [metrics.protocols[protocol].categories[category] for protocol in (ORACLE, NEUTRAL, "search_train")]
-    return [value for figures in found for value in (figures.accuracy, figures.iou)]
+def rerun_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
+    """Class mean IoU of the re-runs of the released code, by (dataset, backbone, method)."""
+    ours = {
+        (*key, rerun.method): {rerun.protocol: metrics.protocols[rerun.protocol].class_miou}
+        for key, metrics in runs.items()
+        for rerun in published.class_miou
+        if rerun.protocol in metrics.protocols
+    }
+    results = [
+        PublishedResult(
+            ("shapenetpart", "vit_b16", rerun.method),
+            {MEAN.name: rerun.iou},
+            rerun.source,
+            repeated_by={MEAN.name: rerun.protocol},
+            **noted(rerun, published),
+        )
+        for rerun in published.class_miou
+    ]
+    return [row for row in compare(ours, results) if row.published]
+
+
+def _category_figures(metrics: SegmentationMetrics, category: str) -> Figures:
+    protocols = (ORACLE, NEUTRAL, "search_train", *([REPEATED] if REPEATED in metrics.protocols else ()))
+    found = [metrics.protocols[protocol].categories[category] for protocol in protocols]
+    names = (*(column.name for column in COLUMNS), *OURS_ONLY, *(column.repeated_by for column in COLUMNS))
+    return dict(zip(names, (value for figures in found for value in (figures.accuracy, figures.iou)), strict=False))
 
 
 def _means(figures: SegmentationFigures) -> tuple[str, ...]:

@@ -1,26 +1,73 @@
-"""A sweep of one parameter (reports/experiments/<name>.csv, written by command `sweep`) as our figures by value."""
+"""A sweep of one parameter (reports/experiments/<name>.csv, by command `sweep`) beside the published figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stages.artifacts.experiments import SweepRow
+from stages.config.evaluate import Evaluate
 from stages.core.errors import InputError
-from stages.reporting.classification import AFTER, HONEST
-from stages.reporting.comparison import Figures, Key
+from stages.reporting.classification import AFTER, HONEST, is_repeating, published_accuracy
+from stages.reporting.comparison import Column, ComparisonRow, Figures, Key, PublishedResult, compare
+from stages.reporting.published import Published, TextInput, noted
+from stages.reporting.tables import DAGGER
 
 SHOWN = {"search_train": HONEST, "search_test": AFTER}
 Before = Callable[[str], str | None]
+REPEATED_CANDIDATES = Column(AFTER, "as_published_candidates", f"after, as published {DAGGER}")
+
+
+def kernel_rows(published: Published, sweep: Sequence[SweepRow], *, source: str, baseline: str) -> list[ComparisonRow]:
+    """Before and after the searches by (dataset, backbone, kernel)."""
+    results = [published_accuracy(one, (one.dataset, one.backbone, one.kernel), published) for one in published.kernels]
+    return compare(sweep_figures(sweep, source=source, before=lambda _: baseline), results)
+
+
+def text_input_rows(
+    published: Published,
+    sweep: Sequence[SweepRow],
+    *,
+    source: str,
+    evaluate: Evaluate,
+    model: str,
+    few_shot: Mapping[Key, Figures],
+) -> list[ComparisonRow]:
+    """Before and after the searches and their seconds by (dataset, backbone, prompt set), and `few_shot` cells.
+
+    Before them stands the protocol that averages the set, where there is one. `model` wrote the sentences: what others
+    wrote is not compared with them.
+    """
+    averaging = {prompt_set: protocol for protocol, prompt_set in evaluate.protocols.items()}
+    ours = sweep_figures(sweep, source=source, before=averaging.get) | few_shot
+    return compare(ours, [_text_result(text, published, model) for text in published.text_inputs])
+
+
+def _text_result(text: TextInput, published: Published, model: str) -> PublishedResult:
+    told = noted(text, published)
+    if not model.rpartition("/")[2].startswith(text.models or ""):
+        told["not_comparable"] = f"the sentences here are of model {model}, not of {' or '.join(text.models)}"
+    repeated_by = text.few_shot or text.protocol
+    return PublishedResult(
+        ("modelnet40", "vit_b16", text.set or text.method),
+        {AFTER: text.accuracy, "seconds": text.seconds},
+        text.source,
+        repeated_by={AFTER: repeated_by} if repeated_by else {},
+        label=text.method,
+        **told,
+    )
 
 
 def sweep_figures(rows: Sequence[SweepRow], *, source: str, before: Before) -> dict[Key, Figures]:
     """Top-1 in percent before the searches and after, and seconds if timed, by (dataset, backbone, value).
 
-    `before` names the protocol that stands before them under a value, None where there is none.
+    `before` names the protocol that stands before them under a value, None where there is none. The protocols that
+    repeat the released code keep their names, where a value has them.
     InputError when `source`, where the rows are from, has none of a protocol for some value.
     """
     figures: dict[Key, Figures] = {}
     for row in rows:
         found = figures.setdefault((row.dataset, row.backbone, row.value), {})
         shown = _shown(row.value, before)
+        if is_repeating(row.protocol):
+            found[row.protocol] = row.top1
         if row.protocol in shown:
             found[shown[row.protocol]] = row.top1
             if row.protocol == "search_test":
