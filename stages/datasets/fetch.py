@@ -15,6 +15,7 @@ from tqdm import tqdm
 from stages.config.dataset import Dataset, RawFile
 from stages.core.errors import InputError, one_line
 from stages.datasets import archives
+from stages.datasets.archive_lock import LOCK, locked, write_lock
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the rounds over all mirrors
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
@@ -42,11 +43,27 @@ def ensure_local(
             key = f"params.yaml: dataset.{name}.path"
             raise InputError(f"{path}: no such file or folder ({key}){_how_to_get(entry, path)}")
         return path
-    folder = root / "data/raw" / (entry.folder or name)
+    folder = raw_folder(name, entry, root=root)
     if not entry.files:
         raise InputError(f"params.yaml: dataset.{name}: neither path nor files; give it a local path")
-    local = [_in_place(name, entry, raw, folder, sleep) for raw in entry.files]
+    local = [_in_place(entry, raw, folder, root, sleep) for raw in entry.files]
     return local[0] if len(local) == 1 else folder
+
+
+def raw_folder(name: str, entry: Dataset, *, root: Path = Path()) -> Path:
+    """Where the raw files of dataset `name` lie, fetched or put there."""
+    return root / "data/raw" / (entry.folder or name)
+
+
+def missing_files(name: str, entry: Dataset, *, root: Path = Path()) -> list[RawFile]:
+    """The raw files of dataset `name` that are neither there nor unpacked; none where it has a local `path`."""
+    folder = raw_folder(name, entry, root=root)
+    return [] if entry.path is not None else [raw for raw in entry.files if not _is_there(folder / raw.file)]
+
+
+def _is_there(target: Path) -> bool:
+    unpacked = archives.is_archive(target) and (target.parent / archives.stem(target)).is_dir()
+    return target.is_file() or unpacked
 
 
 def fetch(raw: RawFile, target: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -90,17 +107,22 @@ def integrity_error(path: Path, raw: RawFile) -> str | None:
     return None
 
 
-def _in_place(name: str, entry: Dataset, raw: RawFile, folder: Path, sleep: Callable[[float], None]) -> Path:
+def _in_place(entry: Dataset, raw: RawFile, folder: Path, root: Path, sleep: Callable[[float], None]) -> Path:
     """One raw file, downloaded where it is not there or not right, and unpacked if it is an archive."""
-    target = folder / raw.file
+    target, known = folder / raw.file, locked(raw, folder.name, root=root)
     unpacked = folder / archives.stem(target) if archives.is_archive(target) else None
     if unpacked and unpacked.is_dir() and not target.exists():
         return unpacked  # the user has thrown the archive away
-    wrong = integrity_error(target, raw) if target.is_file() else "no such file"
+    wrong = integrity_error(target, known) if target.is_file() else "no such file"
     if wrong:
         if entry.signed_form:
             raise InputError(f"{target}: {wrong}{_how_to_get(entry, target)}")
-        fetch(raw, target, sleep=sleep)
+        try:
+            fetch(known, target, sleep=sleep)
+        except InputError as error:
+            hint = f"; {LOCK} has what was fetched before" if known != raw else ""
+            raise InputError(f"{error}{hint}") from error
+        write_lock(raw, folder.name, target, root=root)
     if unpacked and (wrong or not unpacked.is_dir()):
         archives.unpack(target, unpacked)
     return unpacked or target
