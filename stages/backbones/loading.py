@@ -36,7 +36,7 @@ def load_backbone(
     Local files are relative to `root`. `autocast` is torch's autocast to bfloat16, `compile` applies torch.compile to
     both towers; both are meant for CUDA.
     """
-    architecture = _architecture(name, entry.architecture, root)
+    architecture = architecture_name(name, entry, root=root)
     tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
     try:
         model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry, root)
@@ -89,12 +89,14 @@ def register(config: Path) -> str:
     return config.stem
 
 
-def _architecture(name: str, architecture: str, root: Path) -> str:
-    if architecture.endswith(".json"):
-        return register(root / architecture)
-    if architecture not in open_clip.list_models():
-        raise InputError(f"params.yaml: backbone.{name}.architecture '{architecture}': not an open_clip model name")
-    return architecture
+def architecture_name(name: str, entry: Backbone, *, root: Path = Path()) -> str:
+    """open_clip's name of an entry's architecture; a configuration file is registered with it first."""
+    if entry.architecture.endswith(".json"):
+        return register(root / entry.architecture)
+    if entry.architecture not in open_clip.list_models():
+        key = f"params.yaml: backbone.{name}.architecture '{entry.architecture}'"
+        raise InputError(f"{key}: not an open_clip model name")
+    return entry.architecture
 
 
 def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch.nn.Module:

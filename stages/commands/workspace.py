@@ -130,6 +130,11 @@ def workspace(root: Path, name: str) -> Iterator[Workspace]:
         raise InputError(f"{made.folder}: another run is using it") from error
 
 
+def bytes_below(folder: Path) -> int:
+    """Bytes of all files below `folder`, links left out; 0 where there is none."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
 def _copy_sources(made: Workspace) -> None:
     root, folder = made.root, made.folder
     for name in COPIED:
