@@ -18,9 +18,10 @@ from stages.artifacts.files import read_text
 from stages.backbones.device import choose_device
 from stages.backbones.loading import fetch_weights
 from stages.commands import estimate, preflight, rates
+from stages.commands.check import mistakes
 from stages.commands.sweep import sweep_rows
 from stages.commands.workspace import FOLDER, Workspace, bytes_below, workspace
-from stages.config.params import Params, load_params
+from stages.config.params import Params, load_document, load_params
 from stages.core.cli import run_command
 from stages.core.errors import InputError
 from stages.datasets.fetch import ensure_local
@@ -33,6 +34,8 @@ Overrides = dict[str, object]
 
 def main(check: bool = False, yes: bool = False, *, root: Path = Path()) -> None:
     """Look at what is needed; unless `check`, and with consent, run everything and print the verdicts."""
+    if wrong := mistakes(load_document(root), root):
+        raise InputError(f"{root / 'params.yaml'}: {wrong[0]}; `python -m stages.commands.check` tells all")
     overrides = dict(load_params(root).reproduce.overrides)
     chosen = load_params(root, overrides=overrides)
     findings = look(chosen, overrides, root)
@@ -85,7 +88,7 @@ def run(made: Workspace, overrides: Overrides, missing: Mapping[str, str]) -> No
 
 
 def without(missing: Mapping[str, str], overrides: Overrides, root: Path) -> Overrides:
-    """`overrides` with what is `missing` (dataset or backbone -> why) out of every axis; InputError if nothing is left."""
+    """`overrides` without what is `missing` (dataset or backbone -> why) on every axis; InputError if nothing is left."""
     select = load_params(root, overrides=overrides).select
     kept = {f"select.{axis}": tuple(name for name in getattr(select, axis) if name not in missing) for axis in AXES}
     for axis in ("datasets", "backbones"):

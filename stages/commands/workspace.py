@@ -83,10 +83,10 @@ class Workspace:
         return said[0] if said else " ".join(done.stderr.split())[-300:]
 
     def stages(self, *, without: str) -> list[str]:
-        """Names of all stages that params.yaml selects, but `without`, as DVC finds them in dvc.yaml."""
+        """Names of the stages that params.yaml selects something for, but `without`, as DVC finds them in dvc.yaml."""
         with Repo(str(self.folder)) as repo:
-            found = [stage.addressing for stage in repo.index.stages if not stage.frozen]
-        return [name for name in found if name.partition("@")[0] != without]
+            found = [stage.name.partition("@")[0] for stage in repo.index.stages if not stage.frozen]
+        return [name for name in dict.fromkeys(found) if name != without]
 
     def state(self) -> str:
         """A hash of what all stages but the report's last ran with and gave: equal where nothing would run again."""
