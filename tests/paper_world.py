@@ -32,6 +32,7 @@ from stages.datasets import scanobjectnn, shapenetpart
 ROOT = Path(__file__).parents[1]
 POINTS, VIEWS = 256, 10
 CLASSES = ("chair", "tv_stand", "xbox")  # of ModelNet40's
+TRANSFORMER = {"layers": 1, "width": 32, "head_width": 16}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 RESNET = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
 NARROW = {  # by open_clip's name: the file at OpenAI's, and the image tower
@@ -39,11 +40,11 @@ NARROW = {  # by open_clip's name: the file at OpenAI's, and the image tower
     "RN101-quickgelu": ("RN101.pt", RESNET | {"layers": [1, 1, 2, 1]}),
     "ViT-B-32-quickgelu": (
         "ViT-B-32.pt",
-        {"image_size": 64, "layers": 1, "width": 32, "head_width": 16, "patch_size": 32},
+        TRANSFORMER | {"image_size": 64, "patch_size": 32},
     ),
     "ViT-B-16-quickgelu": (
         "ViT-B-16.pt",
-        {"image_size": 224, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+        TRANSFORMER | {"image_size": 224, "patch_size": 16},
     ),
 }
 ON_HUB = {"RN50-quickgelu": "timm/resnet50_clip.openai", "ViT-B-16-quickgelu": "timm/vit_base_patch16_clip_224.openai"}
@@ -299,6 +300,9 @@ def _shapenetpart(root: Path) -> dict[str, int]:
             lines.append(f"shape_data/{synset}/{split}")
         (folder / f"train_test_split/shuffled_{split}_file_list.json").write_text(json.dumps(lines))
     return dict.fromkeys(("train", "val", "test"), len(shapenetpart.SYNSETS))
+
+
+LAYOUTS = {"modelnet40": _modelnet, "scanobjectnn": _scanobjectnn, "shapenetpart": _shapenetpart}
 
 
 def _zipped(folder: Path) -> bytes:

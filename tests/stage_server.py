@@ -1,7 +1,7 @@
 """A process that has imported DVC, every stage and every command once, and forks a child for each program that is run.
 
-`python stage_server.py <socket>` answers what the fake Python of `fake_python` sends: arguments, folder, environment and
-the three standard streams. Environment variables of the server:
+`python stage_server.py <socket>` answers what the Python of `fake_python` sends: arguments, folder, environment and the
+three standard streams. Environment variables of the server:
 NARROW_CLIP a folder of open_clip configurations that take the place of those of the same names,
 WEIGHT_HOST an address that takes the place of OpenAI's,
 ASKED_HOSTS a file to which every host that is not this machine is written, which is then refused.

@@ -77,9 +77,9 @@ def run(made: Workspace, overrides: Overrides, missing: Mapping[str, str]) -> No
     made.set_params(chosen)
     made.repro("--keep-going", *made.stages(without="report"))
     made.keep()
-    params = load_params(made.root, overrides=chosen)
+    params, state = load_params(made.root, overrides=chosen), made.state()
     for name in params.reproduce.sweeps:
-        rows = sweep_rows(made, name, params.sweep_entry(name), chosen, missing=missing)
+        rows = sweep_rows(made, name, params.sweep_entry(name), chosen, missing=missing, state=state)
         path = made.paths.experiments(name)
         if rows and (not path.is_file() or list(read_rows(path, SweepRow)) != rows):
             write_rows(path, rows, SweepRow)
@@ -88,7 +88,7 @@ def run(made: Workspace, overrides: Overrides, missing: Mapping[str, str]) -> No
 
 
 def without(missing: Mapping[str, str], overrides: Overrides, root: Path) -> Overrides:
-    """`overrides` without what is `missing` (dataset or backbone -> why) on every axis; InputError if nothing is left."""
+    """`overrides` without what is `missing` (dataset or backbone -> why) on every axis; InputError if none is left."""
     select = load_params(root, overrides=overrides).select
     kept = {f"select.{axis}": tuple(name for name in getattr(select, axis) if name not in missing) for axis in AXES}
     for axis in ("datasets", "backbones"):

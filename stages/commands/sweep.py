@@ -30,25 +30,32 @@ def main(names: Sequence[str], *, root: Path = Path()) -> None:
     params = load_params(root)
     sweeps = {name: params.sweep_entry(name) for name in names}
     with workspace(root, "sweeps") as made:
-        made.set_params({})
-        made.repro("evaluate")
         for name, sweep in sweeps.items():
             write_rows(Paths(root).experiments(name), sweep_rows(made, name, sweep, {}), SweepRow)
 
 
 def sweep_rows(
-    made: Workspace, name: str, sweep: Sweep, base: Mapping[str, object], *, missing: Container[str] = ()
+    made: Workspace,
+    name: str,
+    sweep: Sweep,
+    base: Mapping[str, object],
+    *,
+    missing: Container[str] = (),
+    state: str | None = None,
 ) -> list[SweepRow]:
-    """The rows of every value of `sweep`, beside the overrides `base`; those of an earlier, killed run are kept.
+    """The rows of every value of `sweep` beside the overrides `base`; the workspace then has the last value's params.
 
-    The workspace must be up to date with `base`. Datasets and backbones that are `missing` are left out; no row where
-    nothing is left. Afterwards the workspace has the last value's params.yaml.
+    Datasets and backbones that are `missing` are left out; no row where nothing is left. With the workspace's `state`
+    under `base`, the rows of an earlier run from the same state are kept.
     """
-    state, rows = made.state(), []
+    rows = []
     for number, value in enumerate(sweep.values):
         overrides = dict(base) | {sweep.param: value} | _without(missing, sweep.fixed)
-        key = json.dumps([state, overrides], sort_keys=True)
-        done = made.folder / DONE / f"{name}-{number}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.csv"
+        if state is None:
+            rows += _measured(made, _shown(value), overrides)
+            continue
+        key = hashlib.sha256(json.dumps([state, overrides], sort_keys=True).encode()).hexdigest()[:16]
+        done = made.folder / DONE / f"{name}-{number}-{key}.csv"
         if not done.is_file():
             write_rows(done, _measured(made, _shown(value), overrides), SweepRow)
         rows += read_rows(done, SweepRow)
