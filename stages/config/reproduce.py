@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from stages.config.section import Id, Key, Unique, section
+from stages.config.section import Id, Key, Name, Unique, section
 
 Value = bool | str | int | float | tuple[str | int | tuple[str, ...], ...]
 
@@ -11,5 +11,5 @@ Value = bool | str | int | float | tuple[str | int | tuple[str, ...], ...]
 class Reproduce:
     """The published selection: what `make paper` sets (key of params.yaml -> value), and which sweeps it runs then."""
 
-    overrides: dict[Key, Value | dict[Key, Value]]
+    overrides: dict[Key, Value | dict[Name, Value]]
     sweeps: Annotated[tuple[Id, ...], Unique]
