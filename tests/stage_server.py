@@ -49,8 +49,14 @@ def main(address: str) -> None:
     _narrow_clip(Path(os.environ["NARROW_CLIP"]), os.environ["WEIGHT_HOST"])
     for path in sorted([*(ROOT / "stages").glob("*.py"), *(ROOT / "stages/commands").glob("*.py")]):
         importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    import torch
+
     for name in ("dvc.cli", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.__main__", "stages.backbones.loading"):
         importlib.import_module(name)
+    from stages.commands import rates
+    from stages.config.params import load_params
+
+    rates.measure(load_params(ROOT), torch.device("cpu"), root=ROOT)  # what is compiled and allocated once, is for all
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)

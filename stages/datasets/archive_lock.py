@@ -16,9 +16,12 @@ LOCK = Path("data/archives.lock")
 
 
 def locked(raw: RawFile, folder: str, *, root: Path) -> RawFile:
-    """`raw` of data/raw/`folder` with the length and checksum that an earlier fetch had, where it has no checksum."""
+    """`raw` of data/raw/`folder` with the length and checksum of an earlier fetch, where params.yaml has no checksum.
+
+    A length there that is another one means another file.
+    """
     entry = _read(root / LOCK).get(f"{folder}/{raw.file}")
-    if raw.checksum is not None or entry is None:
+    if raw.checksum is not None or entry is None or raw.bytes not in (None, entry["bytes"]):
         return raw
     return replace(raw, bytes=entry["bytes"], checksum=entry["checksum"])
 
