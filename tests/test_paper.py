@@ -127,7 +127,7 @@ def test_what_is_missing_takes_its_own_cells_and_nothing_else(world, small):
 def test_an_archive_that_is_not_the_locked_one_is_left_out_and_said(world, small):
     root = small("other_archive")
     archive = "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip"
-    lock = {f"shapenetpart/{archive}": {"bytes": 3, "checksum": f"sha256:{'0' * 64}"}}
+    lock = {f"shapenetpart/{archive}": {"file": archive, "bytes": 3, "checksum": f"sha256:{'0' * 64}"}}
     (root / "data/archives.lock").write_text(json.dumps(lock))
     document = yaml.safe_load((root / "params.yaml").read_text())
     document["reproduce"]["overrides"]["select.datasets"].append("shapenetpart")

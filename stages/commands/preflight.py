@@ -22,7 +22,8 @@ from stages.config.backbone import Backbone
 from stages.config.dataset import Dataset, RawFile
 from stages.config.params import Params
 from stages.core.errors import InputError, one_line
-from stages.datasets.fetch import missing_files, raw_folder
+from stages.datasets import archives
+from stages.datasets.fetch import raw_folder
 
 GIGA = 1e9
 SECONDS = 10  # to wait for a mirror's answer
@@ -64,7 +65,7 @@ def dataset_finding(name: str, entry: Dataset, *, root: Path) -> Finding:
         do = "" if there else f"put it there{f', after signing at {entry.url}' if entry.url else ''}"
         found = f"{entry.path}{'' if there else ' is not there'}"
         return Finding(what, OK if there else MISSING, found, do, entry=None if there else name)
-    wanted = missing_files(name, entry, root=root)
+    wanted = [raw for raw in entry.files if not _is_there(folder / raw.file)]
     if not wanted:
         return Finding(what, OK, f"in {_shown(folder, root)}")
     files = ", ".join(raw.file for raw in wanted)
@@ -81,6 +82,11 @@ def dataset_finding(name: str, entry: Dataset, *, root: Path) -> Finding:
         sizes.append(size or 0)
         places.append(place)
     return Finding(what, OK, f"{_gigabytes(sum(sizes))} from {', '.join(places)}", fetch=sum(sizes))
+
+
+def _is_there(target: Path) -> bool:
+    unpacked = archives.is_archive(target) and (target.parent / archives.stem(target)).is_dir()
+    return target.is_file() or unpacked
 
 
 def first_offer(raw: RawFile) -> tuple[str | None, int | None, str]:

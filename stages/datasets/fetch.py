@@ -55,17 +55,6 @@ def raw_folder(name: str, entry: Dataset, *, root: Path = Path()) -> Path:
     return root / "data/raw" / (entry.folder or name)
 
 
-def missing_files(name: str, entry: Dataset, *, root: Path = Path()) -> list[RawFile]:
-    """The raw files of dataset `name` that are neither there nor unpacked; none where it has a local `path`."""
-    folder = raw_folder(name, entry, root=root)
-    return [] if entry.path is not None else [raw for raw in entry.files if not _is_there(folder / raw.file)]
-
-
-def _is_there(target: Path) -> bool:
-    unpacked = archives.is_archive(target) and (target.parent / archives.stem(target)).is_dir()
-    return target.is_file() or unpacked
-
-
 def fetch(raw: RawFile, target: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Download `raw` to `target`, which is replaced only by a file of the published length and checksum.
 
