@@ -23,7 +23,6 @@ from stages.config.dataset import Dataset, RawFile
 from stages.config.params import Params
 from stages.core.errors import InputError, one_line
 from stages.datasets import archives
-from stages.datasets.fetch import raw_folder
 
 GIGA = 1e9
 SECONDS = 10  # to wait for a mirror's answer
@@ -59,7 +58,7 @@ def find(params: Params, *, root: Path) -> list[Finding]:
 
 def dataset_finding(name: str, entry: Dataset, *, root: Path) -> Finding:
     """Whether the raw files of a dataset are there, or which mirror offers them."""
-    what, folder = f"dataset {name}", raw_folder(name, entry, root=root)
+    what, folder = f"dataset {name}", root / "data/raw" / (entry.folder or name)
     if entry.path is not None:
         there = (root / entry.path).exists()
         do = "" if there else f"put it there{f', after signing at {entry.url}' if entry.url else ''}"

@@ -43,16 +43,11 @@ def ensure_local(
             key = f"params.yaml: dataset.{name}.path"
             raise InputError(f"{path}: no such file or folder ({key}){_how_to_get(entry, path)}")
         return path
-    folder = raw_folder(name, entry, root=root)
+    folder = root / "data/raw" / (entry.folder or name)
     if not entry.files:
         raise InputError(f"params.yaml: dataset.{name}: neither path nor files; give it a local path")
     local = [_in_place(entry, raw, folder, root, sleep) for raw in entry.files]
     return local[0] if len(local) == 1 else folder
-
-
-def raw_folder(name: str, entry: Dataset, *, root: Path = Path()) -> Path:
-    """Where the raw files of dataset `name` lie, fetched or put there."""
-    return root / "data/raw" / (entry.folder or name)
 
 
 def fetch(raw: RawFile, target: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -109,8 +104,7 @@ def _in_place(entry: Dataset, raw: RawFile, folder: Path, root: Path, sleep: Cal
         try:
             fetch(known, target, sleep=sleep)
         except InputError as error:
-            hint = f"; {LOCK} has what was fetched before" if known != raw else ""
-            raise InputError(f"{error}{hint}") from error
+            raise InputError(f"{error}{f'; {LOCK} has what was fetched before' if known != raw else ''}") from error
         write_lock(raw, folder.name, target, root=root)
     if unpacked and (wrong or not unpacked.is_dir()):
         archives.unpack(target, unpacked)
