@@ -65,10 +65,10 @@ TINY = {  # key of params.yaml -> value, in the published selection too
     "segment.candidates": ["parts", "llm_four"],
     "report.sheet_objects": 2,
     "report.projection_objects": 2,
-    "sweep.text_inputs.values": [["llm_four"], ["v2_corpus"]],
+    "sweep.text_inputs.values": [["llm_four"]],
     "sweep.kernels.values": ["gaussian", "mish"],
 }
-MANY = ("llm_1200", "depth_80")  # sets of many sentences, left out
+LEFT_OUT = ("llm_1200", "depth_80", "llm_four_images", "llm_one_v1_images", "v2_few_shot", "waffle")
 
 
 class World:
@@ -229,7 +229,7 @@ def _fit(document: dict, world: World) -> None:
         if not key.startswith("sweep."):
             set_key(document, key, value, source="params.yaml")
     for key in ("generate.sets", "embed.sets"):
-        published[key] = [name for name in published[key] if name not in MANY]
+        published[key] = [name for name in published[key] if name not in LEFT_OUT]
     for name, reader in (("modelnet40", "modelnet40"), ("shapenetpart", "shapenetpart")):
         entry = document["dataset"][name]
         entry |= {"points": POINTS, "splits": world.splits[reader]}

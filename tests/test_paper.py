@@ -124,6 +124,7 @@ def test_what_is_missing_takes_its_own_cells_and_nothing_else(world, small):
     assert names == {"modelnet40", "scanobjectnn_pb_t50_rs"}
 
 
+@pytest.mark.slow
 def test_an_archive_that_is_not_the_locked_one_is_left_out_and_said(world, small):
     root = small("other_archive")
     archive = "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip"
@@ -140,6 +141,7 @@ def test_an_archive_that_is_not_the_locked_one_is_left_out_and_said(world, small
     assert str(root) not in line
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(world, small):
     whole, killed = small("whole"), small("killed")
     for root in (whole, killed):

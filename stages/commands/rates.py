@@ -27,7 +27,7 @@ from stages.projection.visibility import render_with_visibility
 from stages.prompt_search.protocols import PROTOCOLS, PromptPool
 
 POINTS, CLASSES = 2048, 10
-LONG_ENOUGH = 0.5  # seconds that are measured, at the least once
+LONG_ENOUGH = 0.1  # seconds that are measured, at the least one run
 
 
 class Rates(NamedTuple):
