@@ -59,7 +59,8 @@ fewshot: $(INSTALLED)
 benchmarks: $(INSTALLED)
 	for bench in tests/benchmarks/bench_*.py; do python $$bench || exit 1; done
 
-# The published selection; prints what it will fetch, its terms, disk, time and cost, and asks before it starts.
+# The published selection, in .runs/paper; looks at everything that it needs, prints it with disk and time, and asks first.
+# `python -m stages.commands.reproduce --check` looks alone.
 paper: $(INSTALLED)
 	python -m stages.commands.reproduce
 

@@ -400,7 +400,7 @@ def test_offline_every_entry_says_which_file_is_missing_and_where_to_put_it(tmp_
     for name, line in lines.items():
         assert re.match(
             rf"params.yaml: backbone.{name}: open_clip_model.safetensors of huggingface.co/\S+ is not cached and does "
-            rf"not download; put it at data/raw/{name}.safetensors and that path in backbone.{name}.pretrained",
+            rf"not download; put it at data/weights/{name}.safetensors and that path in backbone.{name}.pretrained",
             line,
         ), line
 

@@ -134,6 +134,25 @@ def test_text_shapes_of_other_lengths_are_brought_to_the_entrys_points_with_thei
             np.testing.assert_array_equal(found.parts[row], expected[2][row][where])
 
 
+def test_both_layouts_of_shapenetpart_give_the_same_points_parts_and_order_of_the_same_shapes(tmp_path):
+    as_text, as_hdf5 = tmp_path / "text", tmp_path / "hdf5"
+    for folder in (as_text, as_hdf5):
+        folder.mkdir()
+    expected = raw_layouts.shapenetpart_text(as_text)
+    read_text = read("parts", entry(as_text, "shapenetpart_text", points=raw_layouts.POINTS))
+    for split, shapes in read_text.splits.items():
+        numbers = shapes.parts + raw_layouts.offsets()[shapes.labels][:, None]
+        shard = (shapes.points, shapes.labels)
+        raw_layouts.write_shard(as_hdf5 / f"ply_data_{split}0.h5", shard, pid=numbers.astype("u1"))
+    read_hdf5 = read("parts", entry(as_hdf5, "shapenetpart_hdf5"))
+    assert (read_text.classes, read_text.part_names) == (read_hdf5.classes, read_hdf5.part_names)
+    for split, shapes in read_hdf5.splits.items():
+        for found in (shapes, read_text.splits[split]):
+            np.testing.assert_array_equal(found.points, expected[split][0])
+            np.testing.assert_array_equal(found.labels, expected[split][1])
+            np.testing.assert_array_equal(found.parts, expected[split][2])
+
+
 FORMATS = {
     "xyz.npy": lambda path, points: np.save(path, points),
     "with normals.npy": lambda path, points: np.save(path, np.hstack([points, points])),

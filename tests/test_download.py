@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import json
 import os
+import shutil
 import tarfile
 import zipfile
 from functools import partial
@@ -248,6 +250,44 @@ def test_a_signed_form_is_asked_for_and_nothing_downloaded(tmp_path, monkeypatch
     Path("data/raw/mine").mkdir(parents=True)
     Path("data/raw/mine/things.zip").write_bytes(content)
     assert (fetch.ensure_local("mine", entry) / "a.txt").read_text() == "one"
+
+
+def test_a_fetched_file_without_a_checksum_is_what_the_next_fetch_must_give(tmp_path, monkeypatch, pauses):
+    monkeypatch.chdir(tmp_path)
+    first, other = zipped({"a.txt": "one"}), zipped({"a.txt": "another"})
+    with FaultServer(first) as server:
+        fetch.ensure_local("mine", dataset(f"{server.url}/things.zip"))
+        lock = json.loads(Path("data/archives.lock").read_text())
+        digest = f"sha256:{hashlib.sha256(first).hexdigest()}"
+        known = {"file": "things.zip", "mirrors": [], "bytes": len(first), "checksum": digest}
+        assert lock == {"mine/things.zip": known}
+        shutil.rmtree("data/raw")
+        server.content = other
+        with pytest.raises(InputError, match=r"expected .*; data/archives\.lock has what was fetched before"):
+            fetch.ensure_local("mine", dataset(f"{server.url}/things.zip"), sleep=pauses.append)
+        assert not Path("data/raw/mine/things.zip").exists()
+        server.content = first
+        fetch.ensure_local("mine", dataset(f"{server.url}/things.zip"))
+        assert json.loads(Path("data/archives.lock").read_text()) == lock
+        Path("data/raw/mine/things.zip").write_bytes(other)  # damaged here: fetched again
+        assert (fetch.ensure_local("mine", dataset(f"{server.url}/things.zip")) / "a.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"mine/things.zip": {"bytes": 3}}', '{"mine/things.zip": 3}'])
+def test_a_damaged_lock_is_one_line(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/archives.lock").write_text(text)
+    with pytest.raises(InputError, match=r"^data/archives\.lock: "):
+        fetch.ensure_local("mine", dataset("http://127.0.0.1:9/things.zip"))
+
+
+def test_a_published_checksum_is_not_locked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with FaultServer(CONTENT) as server:
+        entry = dataset("http://x", files=(raw_file(f"{server.url}/points.bin"),))
+        fetch.ensure_local("mine", entry)
+    assert not Path("data/archives.lock").exists()
 
 
 def member(name, kind=tarfile.REGTYPE, content=b"x", link=""):

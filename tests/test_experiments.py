@@ -1,7 +1,6 @@
-"""Commands that run DVC experiments, in a repository whose stages only write what the real ones would."""
+"""Commands that run the DAG in a workspace, in a checkout whose stages only write what the real ones would."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ from stages.artifacts.experiments import FewShotRow, SweepRow, read_rows
 from stages.artifacts.figures import FewShotFigures, FewShotMetrics
 from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
-from stages.commands import archive_fewshot, experiment, sweep
+from stages.commands import archive_fewshot, sweep
+from stages.commands.workspace import workspace
 from stages.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -40,13 +40,13 @@ else:
 """
 STAGES = {
     "evaluate": {
-        "cmd": "python fake.py evaluate",
+        "cmd": "python stages/fake.py evaluate",
         "params": ["render", "search"],
         "outs": ["data/search/home_objects/bundled.json"],
         "metrics": [{"reports/metrics/home_objects/bundled.json": {"cache": False}}],
     },
     "evaluate_fewshot": {
-        "cmd": "python fake.py evaluate_fewshot",
+        "cmd": "python stages/fake.py evaluate_fewshot",
         "params": ["select"],
         "metrics": [{"reports/metrics/modelnet10/bundled.fewshot.json": {"cache": False}}],
     },
@@ -54,60 +54,82 @@ STAGES = {
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    root = tmp_path_factory.mktemp("experiments")
+def checkout(tmp_path_factory):
+    """What a workspace copies, without git."""
+    root = tmp_path_factory.mktemp("checkout")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["dataset"]["modelnet10"] = params["dataset"]["modelnet40"]
     params["sweep"]["kernels"]["values"] = ["box", "mish"]
     params["sweep"]["kernels"]["fixed"] = {"search.seed": 7}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}, sort_keys=False))
-    (root / "fake.py").write_text(FAKE)
-    for command in (
-        ("git", "init", "-q"),
-        ("git", "config", "user.name", "tests"),
-        ("git", "config", "user.email", "tests@example.org"),
-        (*experiment.DVC, "init", "-q"),
-        (*experiment.DVC, "config", "core.analytics", "false"),
-        ("git", "add", "-A"),
-        ("git", "commit", "-qm", "start"),
-    ):
-        subprocess.run(command, cwd=root, check=True, capture_output=True)
+    stages = {name: stage | {"deps": ["stages/fake.py"]} for name, stage in STAGES.items()}
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    for folder in ("stages", "prompts", "data/bundled", "reports/experiments"):
+        (root / folder).mkdir(parents=True)
+    (root / "stages/fake.py").write_text(FAKE)
+    (root / "reports/published.yaml").touch()
+    (root / ".dvcignore").touch()
     return root
 
 
-def test_a_sweep_lists_every_protocol_with_the_seconds_of_its_search(repository):
-    sweep.main(["kernels"], root=repository)
-    rows = read_rows(Paths(repository).experiments("kernels"), SweepRow)
+def test_a_sweep_lists_every_protocol_with_the_seconds_of_its_search(checkout):
+    before = (checkout / "params.yaml").read_bytes()
+    sweep.main(["kernels"], root=checkout)
+    rows = read_rows(Paths(checkout).experiments("kernels"), SweepRow)
     assert [(row.value, row.protocol, row.top1, row.seconds) for row in rows] == [
         ("box", "a.b", 30.0, None),
         ("box", "search_test", 30.0, 0.5),
         ("mish", "a.b", 40.0, None),
         ("mish", "search_test", 40.0, 0.5),
     ]
-    assert not (repository / "data").exists() and not (repository / "reports/metrics").exists()
+    assert (checkout / "params.yaml").read_bytes() == before
+    assert not (checkout / "data/search").exists() and not (checkout / "reports/metrics").exists()
 
 
-def test_few_shots_of_a_dataset_that_is_not_selected_are_archived(repository):
-    archive_fewshot.main("modelnet10", "bundled", root=repository)
-    rows = read_rows(Paths(repository).experiments("few_shot"), FewShotRow)
+def test_few_shots_of_a_dataset_that_is_not_selected_are_archived(checkout):
+    archive_fewshot.main("modelnet10", "bundled", root=checkout)
+    rows = read_rows(Paths(checkout).experiments("few_shot"), FewShotRow)
     assert [(row.dataset, row.shapes, row.method, row.shots, row.top1_mean) for row in rows] == [
         ("modelnet10", "3 + 2", "adapter", 2, 20.0),
         ("modelnet10", "3 + 2", "adapter", 16, 30.0),
     ]
-    assert not (repository / "reports/metrics").exists()
+    assert not (checkout / "reports/metrics").exists()
 
 
-def test_a_failed_experiment_and_a_missing_output_are_one_line(repository):
-    with pytest.raises(InputError, match="dvc exp run --name failing: failed"):
-        experiment.run_experiment("failing", {"render.smooth.kernel": "none"}, "--temp", "evaluate", root=repository)
-    with pytest.raises(InputError, match=r"reports/none\.json: not in experiment HEAD"):
-        experiment.read_output("HEAD", Path("reports/none.json"), root=repository)
+def test_a_failed_run_and_a_workspace_in_use_are_one_line(checkout):
+    with workspace(checkout, "failing") as made:
+        made.set_params({"render.smooth.kernel": "none"})
+        with pytest.raises(InputError, match="dvc repro evaluate: failed"):
+            made.repro("evaluate")
+        assert "KeyError: 'none'" in made.repro_quietly("evaluate")
+        with pytest.raises(InputError, match="another run is using it"), workspace(checkout, "failing"):
+            pass
 
 
-def test_without_a_commit_there_is_no_experiment(tmp_path):
-    with pytest.raises(InputError, match="no git commit"):
-        experiment.experiment_name("kernels", root=tmp_path)
+def test_a_workspace_follows_the_checkout_and_keeps_what_it_has(checkout):
+    (checkout / "prompts/a.txt").write_text("first")
+    with workspace(checkout, "copied") as made:
+        (made.folder / "prompts/recorded").mkdir()
+        (made.folder / "prompts/recorded/toy.jsonl").write_text("{}\n")
+        (made.folder / "data/archives.lock").write_text("{}\n")
+        (made.folder / "dvc.lock").write_text("schema: '2.0'\nstages:\n  evaluate: {cmd: [")  # killed while writing
+    assert (checkout / "prompts/recorded/toy.jsonl").read_text() == "{}\n"  # answers may have cost money
+    assert (checkout / "data/archives.lock").read_text() == "{}\n"
+    (checkout / "prompts/a.txt").unlink()
+    (checkout / "prompts/b.txt").write_text("second")
+    with workspace(checkout, "copied") as made:
+        assert not (made.folder / "prompts/a.txt").exists()
+        assert (made.folder / "prompts/b.txt").read_text() == "second"
+        assert (made.folder / "prompts/recorded/toy.jsonl").read_text() == "{}\n"
+        assert not (made.folder / "dvc.lock").exists()
+
+
+def test_paths_of_the_users_own_lead_out_of_the_workspace(checkout):
+    with workspace(checkout, "paths") as made:
+        made.set_params({"dataset.folder.path": "mine/clouds", "dataset.scannet.path": "data/raw/scannet"})
+        written = yaml.safe_load((made.folder / "params.yaml").read_text())["dataset"]
+    assert written["folder"]["path"] == str(checkout / "mine/clouds")
+    assert written["scannet"]["path"] == "data/raw/scannet"
 
 
 def measured(method, top1, samples=2):

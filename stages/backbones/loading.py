@@ -11,8 +11,9 @@ import open_clip
 import torch
 from huggingface_hub.errors import HfHubHTTPError
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME
-from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+from open_clip.pretrained import get_pretrained_cfg
 
+from stages.backbones import pretrained
 from stages.backbones.clip import ClipModel
 from stages.backbones.weights import read_weights
 from stages.config.backbone import Backbone
@@ -35,7 +36,7 @@ def load_backbone(
     Local files are relative to `root`. `autocast` is torch's autocast to bfloat16, `compile` applies torch.compile to
     both towers; both are meant for CUDA.
     """
-    architecture = _architecture(name, entry.architecture, root)
+    architecture = architecture_name(name, entry, root=root)
     tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
     try:
         model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry, root)
@@ -88,12 +89,14 @@ def register(config: Path) -> str:
     return config.stem
 
 
-def _architecture(name: str, architecture: str, root: Path) -> str:
-    if architecture.endswith(".json"):
-        return register(root / architecture)
-    if architecture not in open_clip.list_models():
-        raise InputError(f"params.yaml: backbone.{name}.architecture '{architecture}': not an open_clip model name")
-    return architecture
+def architecture_name(name: str, entry: Backbone, *, root: Path = Path()) -> str:
+    """open_clip's name of an entry's architecture; a configuration file is registered with it first."""
+    if entry.architecture.endswith(".json"):
+        return register(root / entry.architecture)
+    if entry.architecture not in open_clip.list_models():
+        key = f"params.yaml: backbone.{name}.architecture '{entry.architecture}'"
+        raise InputError(f"{key}: not an open_clip model name")
+    return entry.architecture
 
 
 def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch.nn.Module:
@@ -105,17 +108,37 @@ def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch
             f"params.yaml: backbone.{name}.architecture '{architecture}': the weights '{entry.pretrained}' were "
             f"trained {'with' if quick else 'without'} QuickGELU, expected '{expected}'"
         )
+    path = fetch_weights(name, entry)
+    if pretrained.is_hubs(path):
+        return open_clip.create_model(architecture, pretrained=entry.pretrained, precision=entry.precision)
+    model = build(architecture, precision=entry.precision, force_preprocess_cfg={k: tag[k] for k in ("mean", "std")})
+    model.load_state_dict(read_weights(path).state)
+    return model
+
+
+def fetch_weights(name: str, entry: Backbone) -> Path | None:
+    """The file of an entry's pretrained tag, downloaded where it is not cached; None where the entry has no tag.
+
+    InputError says where to put the file by hand.
+    """
+    tag = weights_tag(entry)
+    if tag is None:
+        return None
     try:
-        download_pretrained(tag)
-    except (OSError, HfHubHTTPError) as error:
+        return pretrained.fetch(tag)
+    except (OSError, RuntimeError, HfHubHTTPError) as error:
         place, _, file = (f"huggingface.co/{tag['hf_hub']}" if tag["hf_hub"] else tag["url"]).rpartition("/")
         file = file or HF_SAFE_WEIGHTS_NAME
         raise InputError(
             f"params.yaml: backbone.{name}: {file} of {place} is not cached and does not download; "
-            f"put it at data/raw/{name}{Path(file).suffix} and that path in backbone.{name}.pretrained "
+            f"put it at data/weights/{name}{Path(file).suffix} and that path in backbone.{name}.pretrained "
             f"({_one_line(error)})"
         ) from error
-    return open_clip.create_model(architecture, pretrained=entry.pretrained, precision=entry.precision)
+
+
+def weights_tag(entry: Backbone) -> dict | None:
+    """open_clip's description of the entry's pretrained tag; None where `pretrained` is no tag of the architecture."""
+    return get_pretrained_cfg(entry.architecture.removesuffix(QUICK_GELU), entry.pretrained) or None
 
 
 def _from_file(name: str, architecture: str, entry: Backbone, root: Path) -> torch.nn.Module:

@@ -1,9 +1,8 @@
 """Few-shot figures for the report's archive: `python -m stages.commands.archive_fewshot <dataset> <backbone>`.
 
-Trains and scores what params.yaml's `train` names as a DVC experiment beside the workspace, whether the dataset is
-selected or not, and writes the figures to reports/experiments/few_shot.csv, in place of rows of the same dataset,
-backbone and method. `--metrics FILE` archives figures that `evaluate_fewshot` wrote before. (An experiment sees no
-data/raw: a dataset that lies there and cannot be downloaded needs `select.fewshot`, `dvc repro` and `--metrics`.)
+Trains and scores what params.yaml's `train` names in a workspace (.runs/few_shot), whether the dataset is selected or
+not, and writes the figures to reports/experiments/few_shot.csv, in place of rows of the same dataset, backbone and
+method. `--metrics FILE` archives figures that `evaluate_fewshot` wrote before.
 """
 
 import argparse
@@ -11,9 +10,9 @@ from pathlib import Path
 
 from stages.artifacts.experiments import FewShotRow, read_rows, write_rows
 from stages.artifacts.figures import FewShotMetrics
-from stages.artifacts.metrics import parse_metrics, read_metrics
+from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
-from stages.commands.experiment import experiment_name, read_output, run_experiment
+from stages.commands.workspace import workspace
 from stages.config.params import load_params
 from stages.core.cli import run_command
 
@@ -50,7 +49,7 @@ def main(dataset: str, backbone: str, *, metrics: Path | None = None, root: Path
 
 
 def _run(dataset: str, backbone: str, root: Path) -> FewShotMetrics:
-    """The figures of an experiment that runs few shots on this dataset and backbone alone."""
+    """The figures of few shots on this dataset and backbone alone."""
     select = {
         "datasets": [dataset],
         "classification": [dataset],
@@ -59,12 +58,10 @@ def _run(dataset: str, backbone: str, root: Path) -> FewShotMetrics:
         "detection": [],
         "backbones": [backbone],
     }
-    experiment = experiment_name(f"few_shot-{dataset}-{backbone}", root=root)
-    overrides = {f"select.{axis}": names for axis, names in select.items()}
-    run_experiment(experiment, overrides, "--temp", "evaluate_fewshot", root=root)
-    path = Paths().fewshot_metrics(dataset, backbone)
-    document = read_output(experiment, path, root=root)
-    return parse_metrics(document, FewShotMetrics, source=f"{path} of experiment {experiment}")
+    with workspace(root, "few_shot") as made:
+        made.set_params({f"select.{axis}": names for axis, names in select.items()})
+        made.repro("evaluate_fewshot")
+        return read_metrics(made.paths.fewshot_metrics(dataset, backbone), FewShotMetrics)
 
 
 if __name__ == "__main__":

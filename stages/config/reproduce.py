@@ -2,17 +2,14 @@
 
 from typing import Annotated
 
-from stages.config.section import Id, Key, NotNegative, Positive, Unique, section
+from stages.config.section import Id, Key, Name, Unique, section
+
+Value = bool | str | int | float | tuple[str | int | tuple[str, ...], ...]
 
 
 @section
 class Reproduce:
-    """The published selection: what `make paper` sets (key of params.yaml -> value), and which sweeps it runs then.
+    """The published selection: what `make paper` sets (key of params.yaml -> value), and which sweeps it runs then."""
 
-    `weights_gb` and `maps_per_second` are for its estimates: a backbone's download, and how fast one encodes maps.
-    """
-
-    overrides: dict[Key, bool | str | int | float | tuple[str | int | tuple[str, ...], ...]]
+    overrides: dict[Key, Value | dict[Name, Value]]
     sweeps: Annotated[tuple[Id, ...], Unique]
-    weights_gb: NotNegative
-    maps_per_second: Positive

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from stages.config.dataset import Dataset, RawFile
 from stages.core.errors import InputError, one_line
 from stages.datasets import archives
+from stages.datasets.archive_lock import LOCK, locked, write_lock
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between the rounds over all mirrors
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
@@ -45,7 +46,7 @@ def ensure_local(
     folder = root / "data/raw" / (entry.folder or name)
     if not entry.files:
         raise InputError(f"params.yaml: dataset.{name}: neither path nor files; give it a local path")
-    local = [_in_place(name, entry, raw, folder, sleep) for raw in entry.files]
+    local = [_in_place(entry, raw, folder, root, sleep) for raw in entry.files]
     return local[0] if len(local) == 1 else folder
 
 
@@ -90,17 +91,21 @@ def integrity_error(path: Path, raw: RawFile) -> str | None:
     return None
 
 
-def _in_place(name: str, entry: Dataset, raw: RawFile, folder: Path, sleep: Callable[[float], None]) -> Path:
+def _in_place(entry: Dataset, raw: RawFile, folder: Path, root: Path, sleep: Callable[[float], None]) -> Path:
     """One raw file, downloaded where it is not there or not right, and unpacked if it is an archive."""
-    target = folder / raw.file
+    target, known = folder / raw.file, locked(raw, folder.name, root=root)
     unpacked = folder / archives.stem(target) if archives.is_archive(target) else None
     if unpacked and unpacked.is_dir() and not target.exists():
         return unpacked  # the user has thrown the archive away
-    wrong = integrity_error(target, raw) if target.is_file() else "no such file"
+    wrong = integrity_error(target, known) if target.is_file() else "no such file"
     if wrong:
         if entry.signed_form:
             raise InputError(f"{target}: {wrong}{_how_to_get(entry, target)}")
-        fetch(raw, target, sleep=sleep)
+        try:
+            fetch(known, target, sleep=sleep)
+        except InputError as error:
+            raise InputError(f"{error}{f'; {LOCK} has what was fetched before' if known != raw else ''}") from error
+        write_lock(raw, folder.name, target, root=root)
     if unpacked and (wrong or not unpacked.is_dir()):
         archives.unpack(target, unpacked)
     return unpacked or target

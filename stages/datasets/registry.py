@@ -1,6 +1,6 @@
 """A dataset by its entry in params.yaml: the reader it names, held against the published numbers."""
 
-import importlib
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,11 +69,10 @@ def _reader(name: str, entry: Dataset) -> Reader:
     if entry.reader in READERS:
         return READERS[entry.reader]
     key = f"params.yaml: dataset.{name}.reader '{entry.reader}'"
-    module, colon, function = entry.reader.partition(":")
-    if not colon:
+    if ":" not in entry.reader:
         raise InputError(f"{key}: expected one of {', '.join(READERS)}, or package.module:function")
     try:
-        return getattr(importlib.import_module(module), function)
+        return pkgutil.resolve_name(entry.reader)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"{key}: not found ({one_line(error)})") from error
 
