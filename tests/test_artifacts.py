@@ -107,7 +107,7 @@ def test_readers_refuse_a_missing_damaged_or_other_file(points, tmp_path):
     path.write_bytes(whole)
     with h5py.File(path, "a") as file:
         file.attrs["format"] = 0
-    with pytest.raises(InputError, match="attribute format is 0, expected 1"), open_points(path):
+    with pytest.raises(InputError, match="attribute format is 0, expected 2; run `dvc repro`"), open_points(path):
         pass
     with pytest.raises(InputError, match="no split 'test'"):
         empty = tmp_path / "f.h5"
