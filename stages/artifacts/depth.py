@@ -35,15 +35,28 @@ def from_bytes(stored: np.ndarray) -> np.ndarray:
 
 
 class DepthWriter:
-    """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2)."""
+    """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2).
 
-    def __init__(self, path: Path, file: h5py.File, dtype: str):
-        self._path, self._file, self._dtype = path, file, dtype
+    A chunk is stored in the background while the caller works out the next one.
+    """
+
+    def __init__(self, path: Path, file: h5py.File, dtype: str, background: ThreadPoolExecutor):
+        self._path, self._file, self._dtype, self._background = path, file, dtype, background
+        self._last: Future | None = None
 
     def append(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
-        """Add depth f4 [n, V, R, R] in 0..1 and labels i8 [n] to `split`."""
+        """Add depth f4 [n, V, R, R] in 0..1 and labels i8 [n] to `split`, once the chunk before is stored."""
         expect(self._path, f"{split}/depth", depth, "f4", (None, None, None, None))
         expect(self._path, f"{split}/labels", labels, "i8", (len(depth),))
+        self.finish()
+        self._last = self._background.submit(self._store, split, depth, labels)
+
+    def finish(self) -> None:
+        """Wait until all is stored; an error in the background is raised here."""
+        if self._last is not None:
+            self._last.result()
+
+    def _store(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
         stored = to_bytes(depth) if self._dtype == "u1" else depth.astype("f2")
         group = self._file.require_group(split)
         append_rows(group, "depth", stored, level=DEPTH_MAPS)
@@ -55,8 +68,13 @@ def new_depth(
     path: Path, *, classes: Sequence[str], views: Sequence[str], polarity: str, dtype: str
 ) -> Iterator[DepthWriter]:
     """Open a depth map file for appending; it appears at `path` only when the block ends without an error."""
-    with new_h5(path, classes=classes, views=list(views), polarity=polarity) as file:
-        yield DepthWriter(path, file, dtype)
+    with (
+        new_h5(path, classes=classes, views=list(views), polarity=polarity) as file,
+        ThreadPoolExecutor(1) as background,
+    ):
+        writer = DepthWriter(path, file, dtype, background)
+        yield writer
+        writer.finish()
 
 
 class DepthReader:

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from stages.core.threads import map_in_threads
 
-LEVEL = 1  # of Zstandard; None below: the array is stored as it is
-DEPTH_MAPS = PIXELS = VISIBILITY = PARTS = LEVEL
+# Levels of Zstandard; None: the array is stored as it is.
+DEPTH_MAPS = PIXELS = VISIBILITY = PARTS = 1
 PATCH_FEATURES = LABELS = None
 
 ZSTANDARD = 32015  # as registered with the HDF Group
