@@ -17,7 +17,7 @@ from stages.backbones.tokens import are_cut, context_length
 from stages.backbones.vocabulary import unknown_words
 from stages.core.errors import InputError
 
-# Most pixels at a time on a CPU: activations of more leave its caches, and their memory is the system's again each time.
+# Most pixels at a time on a CPU: activations of more leave its caches, and their memory goes back to the system.
 CPU_PIXELS = 10 * 224**2
 
 
