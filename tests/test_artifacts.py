@@ -81,13 +81,13 @@ def test_a_packed_array_bears_the_registered_filters_and_its_chunks_are_frames_o
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i8", "f2", "?"])
-def test_packed_rows_come_back_by_any_slice(dtype, tmp_path):
+def test_packed_rows_come_back_by_slices_and_indices(dtype, tmp_path):
     rows = np.random.default_rng(0).integers(0, 2, (5, 3, 4)).astype(dtype)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         append_rows(file, "rows", rows[:2], level=1)
         append_rows(file, "rows", rows[2:2], level=1)
         append_rows(file, "rows", rows[2:], level=1)
-        for cut in (slice(None), slice(1, 3), slice(4, 9), slice(5, 6), slice(-2, None)):
+        for cut in (slice(None), slice(1, 3), slice(4, 9), slice(5, 6), slice(-2, None), np.array([1, 4])):
             back = read_rows(tmp_path, file, "rows", cut)
             assert back.dtype == rows.dtype
             np.testing.assert_array_equal(back, rows[cut])

@@ -89,7 +89,7 @@ def group_of(path: Path, file: h5py.File, split: str) -> h5py.Group:
     return file[split]
 
 
-def read_rows(path: Path, group: h5py.Group, key: str, rows: slice = slice(None)) -> np.ndarray:
+def read_rows(path: Path, group: h5py.Group, key: str, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
     if key not in group:
         raise InputError(f"{path}: no key {group.name}/{key}")
     dataset = group[key]

@@ -52,15 +52,15 @@ def write_packed(dataset: h5py.Dataset, first: int, rows: np.ndarray, *, level: 
         dataset.id.write_direct_chunk(_offset(dataset, first + n), chunk)
 
 
-def read_packed(dataset: h5py.Dataset, rows: slice) -> np.ndarray:
-    """Samples `rows`; OSError where a chunk is damaged."""
-    first, stop, _ = rows.indices(len(dataset))
-    values = np.empty((max(stop - first, 0), *dataset.shape[1:]), dataset.dtype)
+def read_packed(dataset: h5py.Dataset, rows: slice | np.ndarray) -> np.ndarray:
+    """Samples `rows`, a slice or indices; OSError where a chunk is damaged."""
+    samples = np.arange(len(dataset))[rows]
+    values = np.empty((len(samples), *dataset.shape[1:]), dataset.dtype)
 
     def read(n: int) -> None:
-        _unpack(dataset.id.read_direct_chunk(_offset(dataset, first + n))[1], values[n])
+        _unpack(dataset.id.read_direct_chunk(_offset(dataset, samples[n]))[1], values[n])
 
-    map_in_threads(read, len(values))
+    map_in_threads(read, len(samples))
     return values
 
 
