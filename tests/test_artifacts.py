@@ -2,12 +2,14 @@
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from stages.artifacts.boxes import BOX_COLUMNS, read_boxes, write_boxes
 from stages.artifacts.depth import new_depth, open_depth
 from stages.artifacts.features import read_features, write_features
 from stages.artifacts.files import write_json
+from stages.artifacts.hdf5 import append_rows, read_rows
 from stages.artifacts.points import open_points, write_points
 from stages.artifacts.predictions import read_ranked, write_predictions
 from stages.artifacts.prompts import read_prompts, write_prompts
@@ -59,6 +61,63 @@ def test_depth_is_stored_within_the_stated_error(dtype, error, tmp_path):
         assert file["test/depth"].chunks == (1, 2, 4, 4)
 
 
+def write_depth(path, depth):
+    options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": "u1"}
+    with new_depth(path, **options) as writer:
+        writer.append("test", depth, np.zeros(len(depth), np.int64))
+
+
+def test_a_packed_array_bears_the_registered_filters_and_its_chunks_are_frames_of_zstandard(tmp_path):
+    values = np.arange(2 * 300, dtype="u2").reshape(2, 300)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        append_rows(file, "numbers", values, level=1)
+        dataset = file["numbers"]
+        filters = dataset.id.get_create_plist()
+        assert [filters.get_filter(i)[0] for i in range(filters.get_nfilters())] == [h5py.h5z.FILTER_SHUFFLE, 32015]
+        _, chunk = dataset.id.read_direct_chunk((1, 0))
+        by_byte = np.frombuffer(pa.Codec("zstd").decompress(chunk, 600), "u1").reshape(2, 300)
+        np.testing.assert_array_equal(by_byte[0] + 256 * by_byte[1].astype("u2"), values[1])
+        assert len(chunk) < 400
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i8", "f2", "?"])
+def test_packed_rows_come_back_by_slices_and_indices(dtype, tmp_path):
+    rows = np.random.default_rng(0).integers(0, 2, (5, 3, 4)).astype(dtype)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        append_rows(file, "rows", rows[:2], level=1)
+        append_rows(file, "rows", rows[2:2], level=1)
+        append_rows(file, "rows", rows[2:], level=1)
+        for cut in (slice(None), slice(1, 3), slice(4, 9), slice(5, 6), slice(-2, None), np.array([1, 4])):
+            back = read_rows(tmp_path, file, "rows", cut)
+            assert back.dtype == rows.dtype
+            np.testing.assert_array_equal(back, rows[cut])
+
+
+@pytest.mark.parametrize("place", [0, 9, -13, -1])
+def test_a_changed_byte_of_a_packed_array_is_one_line(place, tmp_path):
+    path = tmp_path / "depth.h5"
+    write_depth(path, np.random.default_rng(0).random((2, 1, 8, 8), dtype="f4"))
+    with h5py.File(path, "a") as file:
+        dataset = file["test/depth"].id
+        chunk = bytearray(dataset.read_direct_chunk((1, 0, 0, 0))[1])
+        chunk[place] ^= 1
+        dataset.write_direct_chunk((1, 0, 0, 0), bytes(chunk))
+    with open_depth(path) as maps:
+        assert maps.depth("test", slice(0, 1)).shape == (1, 1, 8, 8)
+        with pytest.raises(InputError, match=r"depth.h5: /test/depth is damaged \(checksum of a chunk differs\)$"):
+            maps.depth("test")
+
+
+def test_an_error_while_depth_maps_are_stored_reaches_the_caller(tmp_path, monkeypatch):
+    def fails(*_):
+        raise InputError("no room")
+
+    monkeypatch.setattr("stages.artifacts.depth.to_bytes", fails)
+    with pytest.raises(InputError, match="no room"):
+        write_depth(tmp_path / "depth.h5", np.zeros((1, 1, 2, 2), "f4"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_writer_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
     path = tmp_path / "depth.h5"
     path.write_text("earlier")
@@ -107,7 +166,7 @@ def test_readers_refuse_a_missing_damaged_or_other_file(points, tmp_path):
     path.write_bytes(whole)
     with h5py.File(path, "a") as file:
         file.attrs["format"] = 0
-    with pytest.raises(InputError, match="attribute format is 0, expected 1"), open_points(path):
+    with pytest.raises(InputError, match="attribute format is 0, expected 2; run `dvc repro`"), open_points(path):
         pass
     with pytest.raises(InputError, match="no split 'test'"):
         empty = tmp_path / "f.h5"

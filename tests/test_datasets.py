@@ -28,7 +28,7 @@ from stages.core.splits import stratified_cut
 from stages.datasets import shapenetpart
 from stages.datasets.objects import read_object
 from stages.datasets.registry import READERS, published_mismatch, read
-from stages.datasets.sampling import thin
+from stages.datasets.sampling import on_surface, thin
 from stages.datasets.splits import with_validation
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +98,13 @@ def test_modelnet_meshes_are_sampled_by_area_with_the_seed(tmp_path):
     a, b, c = expected["train"][0][0]
     ends = np.isclose(np.abs(first.splits["train"].points[0][:, 0]), a / 2, atol=1e-6).mean()
     assert ends == pytest.approx(b * c / (a * b + b * c + c * a), abs=0.03)
+
+
+def test_points_on_a_surface_are_those_that_trimesh_draws():
+    for mesh in (trimesh.creation.box((1, 2, 3)), trimesh.creation.icosphere(2), trimesh.creation.torus(1, 0.3)):
+        drawn = on_surface(mesh.vertices, mesh.faces, count=500, rng=np.random.default_rng(1))
+        wanted, _ = trimesh.sample.sample_surface(mesh, 500, seed=np.random.default_rng(1))
+        np.testing.assert_allclose(drawn, wanted, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("variant", raw_layouts.scanobjectnn.VARIANTS)

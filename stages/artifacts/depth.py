@@ -12,22 +12,55 @@ import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array, read_rows, stored_classes
+from stages.artifacts.packing import DEPTH_MAPS, LABELS
+from stages.core.threads import map_in_threads
+
+
+def to_bytes(depth: np.ndarray) -> np.ndarray:
+    """Depth maps [n, ...] in 0..1 as u1, in steps of 1/255."""
+    stored = np.empty(depth.shape, np.uint8)
+
+    def round_sample(n: int) -> None:
+        stored[n] = np.rint(depth[n] * np.float32(255))
+
+    map_in_threads(round_sample, len(depth))
+    return stored
+
+
+def from_bytes(stored: np.ndarray) -> np.ndarray:
+    """Depth maps f4 [n, ...] in 0..1 of what `to_bytes` made of them."""
+    depth = np.empty(stored.shape, np.float32)
+    map_in_threads(lambda n: np.divide(stored[n], np.float32(255), out=depth[n]), len(depth))
+    return depth
 
 
 class DepthWriter:
-    """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2)."""
+    """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2).
 
-    def __init__(self, path: Path, file: h5py.File, dtype: str):
-        self._path, self._file, self._dtype = path, file, dtype
+    A chunk is stored in the background while the caller works out the next one.
+    """
+
+    def __init__(self, path: Path, file: h5py.File, dtype: str, background: ThreadPoolExecutor):
+        self._path, self._file, self._dtype, self._background = path, file, dtype, background
+        self._last: Future | None = None
 
     def append(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
-        """Add depth f4 [n, V, R, R] in 0..1 and labels i8 [n] to `split`."""
+        """Add depth f4 [n, V, R, R] in 0..1 and labels i8 [n] to `split`, once the chunk before is stored."""
         expect(self._path, f"{split}/depth", depth, "f4", (None, None, None, None))
         expect(self._path, f"{split}/labels", labels, "i8", (len(depth),))
-        stored = np.rint(depth * 255).astype("u1") if self._dtype == "u1" else depth.astype("f2")
+        self.finish()
+        self._last = self._background.submit(self._store, split, depth, labels)
+
+    def finish(self) -> None:
+        """Wait until all is stored; an error in the background is raised here."""
+        if self._last is not None:
+            self._last.result()
+
+    def _store(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
+        stored = to_bytes(depth) if self._dtype == "u1" else depth.astype("f2")
         group = self._file.require_group(split)
-        append_rows(group, "depth", stored, compress=True)
-        append_rows(group, "labels", labels)
+        append_rows(group, "depth", stored, level=DEPTH_MAPS)
+        append_rows(group, "labels", labels, level=LABELS)
 
 
 @contextmanager
@@ -35,8 +68,13 @@ def new_depth(
     path: Path, *, classes: Sequence[str], views: Sequence[str], polarity: str, dtype: str
 ) -> Iterator[DepthWriter]:
     """Open a depth map file for appending; it appears at `path` only when the block ends without an error."""
-    with new_h5(path, classes=classes, views=list(views), polarity=polarity) as file:
-        yield DepthWriter(path, file, dtype)
+    with (
+        new_h5(path, classes=classes, views=list(views), polarity=polarity) as file,
+        ThreadPoolExecutor(1) as background,
+    ):
+        writer = DepthWriter(path, file, dtype, background)
+        yield writer
+        writer.finish()
 
 
 class DepthReader:
@@ -56,8 +94,7 @@ class DepthReader:
     def depth(self, split: str, rows: slice = slice(None)) -> np.ndarray:
         """Depth maps f4 [n, V, R, R] in 0..1 of the given rows of `split`."""
         stored = read_rows(self._path, group_of(self._path, self._file, split), "depth", rows)
-        whole_bytes = stored.dtype == np.uint8
-        return np.divide(stored, np.float32(255), dtype="f4") if whole_bytes else stored.astype("f4")
+        return from_bytes(stored) if stored.dtype == np.uint8 else stored.astype("f4")
 
     def chunks(self, split: str, samples: int, *, ahead: int = 2) -> Iterator[np.ndarray]:
         """All depth maps of `split`, `samples` at a time; the next `ahead` are read while the caller works."""

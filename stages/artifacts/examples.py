@@ -8,7 +8,9 @@ import h5py
 import numpy as np
 
 from stages.artifacts.checks import expect
-from stages.artifacts.hdf5 import new_h5, open_h5, read_array
+from stages.artifacts.depth import from_bytes, to_bytes
+from stages.artifacts.hdf5 import append_rows, new_h5, open_h5, read_array
+from stages.artifacts.packing import DEPTH_MAPS
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ def write_examples(path: Path, examples: Examples) -> None:
     with new_h5(path, classes=(), order=order) as file:
         for name, sheet in examples.sheets.items():
             expect(path, f"sheets/{name}", sheet.depth, "f4", (len(sheet.classes), None, None, None))
-            _write_maps(file, f"sheets/{name}", sheet.depth)
+            append_rows(file.require_group("sheets"), name, to_bytes(sheet.depth), level=DEPTH_MAPS)
             file[f"sheets/{name}"].attrs["classes"] = json.dumps(sheet.classes)
         for name, maps in examples.projections.items():
             expect(path, f"projections/{name}", maps, "f4", (None, None, None))
-            _write_maps(file, f"projections/{name}", maps)
+            append_rows(file.require_group("projections"), name, to_bytes(maps), level=DEPTH_MAPS)
         for name, kernel in examples.kernels.items():
             expect(path, f"kernels/{name}/weights", kernel.weights, "f4", (None, None))
             expect(path, f"kernels/{name}/profile", kernel.profile, "f4", (None, 2))
@@ -75,9 +77,5 @@ def read_examples(path: Path) -> Examples:
         )
 
 
-def _write_maps(file: h5py.File, key: str, maps: np.ndarray) -> None:
-    file.create_dataset(key, data=np.rint(maps * 255).astype("u1"), compression="gzip", shuffle=True)
-
-
 def _read_maps(path: Path, file: h5py.File, key: str) -> np.ndarray:
-    return np.divide(read_array(path, file, key, "u1"), np.float32(255), dtype="f4")
+    return from_bytes(read_array(path, file, key, "u1"))

@@ -10,10 +10,11 @@ import h5py
 import numpy as np
 
 from stages.artifacts.checks import expect
-from stages.artifacts.files import complete_file, must_exist
+from stages.artifacts.files import MADE_BY_DVC, complete_file, must_exist
+from stages.artifacts.packing import create_packed, packed_level, read_packed, write_packed
 from stages.core.errors import InputError
 
-FORMAT = 1
+FORMAT = 2  # 1 was packed by gzip
 
 
 class _PatientFile(io.FileIO):
@@ -55,19 +56,27 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
         raise InputError(f"{path}: not a readable HDF5 file ({error})") from error
     with file:
         if file.attrs.get("format") != FORMAT:
-            raise InputError(f"{path}: attribute format is {file.attrs.get('format')}, expected {FORMAT}")
+            found = file.attrs.get("format")
+            raise InputError(f"{path}: attribute format is {found}, expected {FORMAT}; {MADE_BY_DVC}")
         yield file
 
 
-def append_rows(group: h5py.Group, key: str, rows: np.ndarray, *, compress: bool = False) -> None:
-    """Add `rows` to the end of a dataset, which is made where it is missing: one sample a chunk, or 1024 numbers."""
-    if key not in group:
+def append_rows(group: h5py.Group, key: str, rows: np.ndarray, *, level: int | None) -> None:
+    """Add `rows` to the end of a dataset, which is made where it is missing, packed with `level` as `packing` says.
+
+    Where they are stored as they are, a chunk is one sample too, or 1024 numbers.
+    """
+    if key not in group and level is not None:
+        create_packed(group, key, shape=rows.shape[1:], dtype=rows.dtype, level=level)
+    elif key not in group:
         chunk = (1, *rows.shape[1:]) if rows.ndim > 1 else (1024,)
-        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compress else {}
-        shape, most = (0, *rows.shape[1:]), (None, *rows.shape[1:])
-        group.create_dataset(key, shape, rows.dtype, maxshape=most, chunks=chunk, **options)
-    group[key].resize(len(group[key]) + len(rows), axis=0)
-    group[key][-len(rows) :] = rows
+        group.create_dataset(key, (0, *rows.shape[1:]), rows.dtype, maxshape=(None, *rows.shape[1:]), chunks=chunk)
+    dataset, first = group[key], len(group[key])
+    dataset.resize(first + len(rows), axis=0)
+    if level is None:
+        dataset[first:] = rows
+    else:
+        write_packed(dataset, first, rows, level=level)
 
 
 def stored_classes(file: h5py.File) -> tuple[str, ...]:
@@ -80,16 +89,17 @@ def group_of(path: Path, file: h5py.File, split: str) -> h5py.Group:
     return file[split]
 
 
-def read_rows(path: Path, group: h5py.Group, key: str, rows: slice | tuple) -> np.ndarray:
+def read_rows(path: Path, group: h5py.Group, key: str, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
     if key not in group:
         raise InputError(f"{path}: no key {group.name}/{key}")
+    dataset = group[key]
     try:
-        return group[key][rows]
+        return dataset[rows] if packed_level(dataset) is None else read_packed(dataset, rows)
     except OSError as error:
         raise InputError(f"{path}: {group.name}/{key} is damaged ({error})") from error
 
 
 def read_array(path: Path, group: h5py.Group, key: str, dtype: str, shape: tuple | None = None) -> np.ndarray:
-    values = read_rows(path, group, key, ())
+    values = read_rows(path, group, key)
     expect(path, f"{group.name}/{key}", values, dtype, shape or values.shape)
     return values

@@ -9,9 +9,17 @@ import h5py
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array
+from stages.artifacts.packing import LABELS, PATCH_FEATURES, PIXELS, VISIBILITY
 from stages.artifacts.types import PatchFeatures
 
 PATCHES = {"rows": "i8", "features": "f2", "pixels": "u2", "visible": "?", "visible_released": "?"}
+LEVELS = {
+    "rows": LABELS,
+    "features": PATCH_FEATURES,
+    "pixels": PIXELS,
+    "visible": VISIBILITY,
+    "visible_released": VISIBILITY,
+}
 
 
 class PatchesWriter:
@@ -27,7 +35,7 @@ class PatchesWriter:
         for key, dtype in PATCHES.items():
             values = getattr(patches, key).astype(dtype)
             expect(self._path, f"{split}/{key}", values, dtype, shape.get(key, (shapes, views, points)))
-            append_rows(self._file.require_group(split), key, values, compress=key not in ("rows", "features"))
+            append_rows(self._file.require_group(split), key, values, level=LEVELS[key])
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 
 from stages.artifacts.checks import expect
-from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, read_rows, stored_classes
+from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array, read_rows, stored_classes
+from stages.artifacts.packing import PARTS
 from stages.artifacts.types import PointCloudDataset
 from stages.core.errors import InputError
 
@@ -25,7 +26,7 @@ def write_points(path: Path, points: PointCloudDataset) -> None:
             file.create_dataset(f"{name}/labels", data=clouds.labels)
             if points.part_names is not None:
                 expect(path, f"{name}/parts", clouds.parts, "i8", clouds.points.shape[:2])
-                file.create_dataset(f"{name}/parts", data=clouds.parts, chunks=(1, clouds.points.shape[1]))
+                append_rows(file[name], "parts", clouds.parts, level=PARTS)
 
 
 class PointsReader:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.artifacts.checks import expect
-from stages.artifacts.hdf5 import new_h5, open_h5, read_array
+from stages.artifacts.hdf5 import append_rows, new_h5, open_h5, read_array
+from stages.artifacts.packing import PARTS as PART_LABELS
 from stages.core.errors import InputError
 
 PARTS, IOU = "predicted", "iou"
@@ -38,8 +39,7 @@ def write_segments(
         for method, parts in predicted.items():
             expect(path, f"{PARTS}/{method}", parts, "u1", (None, None))
             expect(path, f"{IOU}/{method}", iou[method], "f4", (len(parts),))
-            chunk = (1, parts.shape[1])
-            file.create_dataset(f"{PARTS}/{method}", data=parts, chunks=chunk, compression="gzip", shuffle=True)
+            append_rows(file.require_group(PARTS), method, parts, level=PART_LABELS)
             file.create_dataset(f"{IOU}/{method}", data=iou[method])
 
 

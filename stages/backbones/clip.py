@@ -17,6 +17,9 @@ from stages.backbones.tokens import are_cut, context_length
 from stages.backbones.vocabulary import unknown_words
 from stages.core.errors import InputError
 
+# Most pixels at a time on a CPU: activations of more leave its caches, and their memory goes back to the system.
+CPU_PIXELS = 10 * 224**2
+
 
 class ClipModel:
     """A frozen CLIP in evaluation mode; features are f4 [..., D] of unit norm unless said otherwise.
@@ -63,7 +66,7 @@ class ClipModel:
 
     def encode_depth(self, depth: np.ndarray, *, batch_size: int) -> np.ndarray:
         """Features f4 [N, V, D] of depth maps f4 [N, V, R, R] in 0..1, `batch_size` maps at a time."""
-        return self._in_batches(self._encode_batch, depth, batch_size)
+        return self._in_batches(self._encode_batch, depth, batch_size, None)
 
     def encode_patches(self, depth: np.ndarray, *, batch_size: int, resolution: int | None = None) -> np.ndarray:
         """Features f4 [N, V, G * G, D] of the patches, row by row, of depth maps f4 [N, V, R, R] in 0..1.
@@ -72,7 +75,7 @@ class ClipModel:
         side: the position embedding of a vision transformer is interpolated to it, a ResNet needs none.
         """
         self.patch_grid(resolution)
-        return self._in_batches(lambda maps: self._encode_patch_batch(maps, resolution), depth, batch_size)
+        return self._in_batches(lambda maps: self._encode_patch_batch(maps, resolution), depth, batch_size, resolution)
 
     def encode_maps(self, maps: torch.Tensor, *, checkpoint_batch: int | None = None) -> torch.Tensor:
         """Features [B, D] of maps [B, R, R] or [B, 1, R, R] in 0..1 on `device`, differentiable in the maps.
@@ -150,8 +153,11 @@ class ClipModel:
                 digest.update(value.cpu().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def _in_batches(self, encode: Callable, depth: np.ndarray, batch_size: int) -> np.ndarray:
+    def _in_batches(self, encode: Callable, depth: np.ndarray, batch_size: int, resolution: int | None) -> np.ndarray:
         maps = torch.from_numpy(np.ascontiguousarray(depth)).flatten(0, 1)[:, None]
+        if self.device.type == "cpu":
+            most = min(batch_size, max(1, CPU_PIXELS // (resolution or self.resolution) ** 2))
+            batch_size = max(1, -(-len(maps) // -(-len(maps) // most))) if len(maps) else most
         features = torch.cat([encode(batch.to(self.device)).cpu() for batch in maps.split(batch_size)])
         return features.unflatten(0, depth.shape[:2]).numpy()
 

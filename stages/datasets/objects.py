@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import trimesh
 from tqdm import tqdm
 
 from stages.artifacts.types import Clouds
@@ -16,7 +15,7 @@ from stages.core.errors import InputError, one_line
 from stages.core.precision import in_single
 from stages.datasets.formats import arrays, gltf, las, obj, off, pcd, ply, scenes, stl, text
 from stages.datasets.formats.geometry import FormatError, Geometry, without_bad_points
-from stages.datasets.sampling import resample
+from stages.datasets.sampling import on_surface, resample
 
 # To add a format: a module in formats/ and a line here.
 FORMATS: dict[str, Callable[[bytes, Path], Geometry]] = {
@@ -119,8 +118,7 @@ def points_of(geometry: Geometry, path: Path, *, points: int | None, seed: int) 
     if geometry.faces is not None:
         if points is None:
             raise InputError(f"{path}: a mesh; set `points` in the dataset's entry to say how many are sampled on it")
-        mesh = trimesh.Trimesh(geometry.vertices, geometry.faces, process=False)
-        return in_single(trimesh.sample.sample_surface(mesh, points, seed=rng)[0])
+        return in_single(on_surface(geometry.vertices, geometry.faces, count=points, rng=rng))
     cloud = in_single(geometry.vertices)
     if points is None:
         return cloud

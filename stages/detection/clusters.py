@@ -4,7 +4,6 @@ z points up, lengths are metres.
 """
 
 import numpy as np
-from sklearn.cluster import HDBSCAN
 
 from stages.config.detect import Clusters, Planes
 from stages.detection.planes import floor_height, on_walls, one_per_voxel
@@ -28,6 +27,8 @@ def cluster_boxes(
     thinned = one_per_voxel(standing, clusters.voxel)
     if len(thinned) < max(clusters.min_cluster_size, clusters.min_samples):
         return np.empty((0, 6), np.float32), np.empty(0, np.float32)
+    from sklearn.cluster import HDBSCAN  # here: it takes a second, and other proposals do without it
+
     tree = HDBSCAN(min_cluster_size=clusters.min_cluster_size, min_samples=clusters.min_samples, copy=True).fit(thinned)
     labels = tree.dbscan_clustering(clusters.cluster_epsilon, clusters.min_cluster_size)
     groups = [thinned[labels == label] for label in range(labels.max() + 1)]

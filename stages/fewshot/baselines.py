@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from scipy.special import log_softmax
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -95,6 +94,8 @@ def _regress(
         ridge = penalty * np.column_stack([matrix[:, :-1], np.zeros(len(matrix))])
         gradient = (np.exp(logs) - target).T @ extended / len(labels) + ridge
         return -(logs * target).sum() / len(labels) + (ridge * matrix).sum() / 2, gradient.ravel()
+
+    from scipy.optimize import minimize  # here: it takes half a second, and the other methods do without it
 
     return minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 100}).x.reshape(
         start.shape

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import trimesh
 
 from stages.artifacts.types import Clouds, PatchFeatures
 from stages.projection.methods import map_size
@@ -44,5 +43,7 @@ def segment_cloud(
 
 def coloured_ply(points: np.ndarray, colours: Sequence[str]) -> bytes:
     """A PLY file of points [P, 3] in `colours` [P], each `#rrggbb`."""
+    import trimesh  # here: it takes most of a second, and parts alone are told without it
+
     rgb = np.array([list(bytes.fromhex(colour[1:])) for colour in colours], np.uint8)
     return trimesh.PointCloud(points, colors=rgb).export(file_type="ply")

@@ -6,7 +6,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from stages.datasets.formats.geometry import FormatError, Geometry, mesh
 
@@ -21,6 +20,8 @@ def read_trimesh(content: bytes, path: Path) -> Geometry:
         _expect_module(name)
     if kind == "3mf":
         _check_archive(content)
+    import trimesh  # here: it takes most of a second, and other formats do without it
+
     scene = trimesh.load_scene(io.BytesIO(content), file_type=kind, process=False)
     return of_scene(scene)
 
@@ -32,8 +33,10 @@ def read_draco(content: bytes, path: Path) -> Geometry:
     return mesh(decoded.points, faces.reshape(-1), np.full(len(faces), 3))
 
 
-def of_scene(scene: trimesh.Scene) -> Geometry:
-    """The meshes of a scene as one, or its points where it has no mesh; FormatError where it has neither."""
+def of_scene(scene) -> Geometry:
+    """The meshes of a trimesh.Scene as one, or its points where it has no mesh; FormatError where it has neither."""
+    import trimesh
+
     parts = [part for part in scene.dump() if len(getattr(part, "vertices", ()))]
     solid = [part for part in parts if len(getattr(part, "faces", ()))]
     clouds = [part for part in parts if isinstance(part, trimesh.PointCloud)]
