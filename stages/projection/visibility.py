@@ -5,7 +5,7 @@ visibility and that of the released code.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from stages.projection.clouds import concatenate_clouds
 from stages.projection.methods import method_with_points
 from stages.projection.presets import Projection
 from stages.projection.rendering import pixels_in_map
+
+if TYPE_CHECKING:
+    import torch
 
 
 class VisibleViews(NamedTuple):
@@ -26,19 +29,26 @@ class VisibleViews(NamedTuple):
 
 
 def render_with_visibility(
-    points: np.ndarray, projection: Projection, *, source: str = "points", first_sample: int = 0
+    points: np.ndarray,
+    projection: Projection,
+    *,
+    device: "torch.device | None" = None,
+    source: str = "points",
+    first_sample: int = 0,
 ) -> VisibleViews:
     """Depth maps of clouds [N, P, 3], y up, and the visibility of every point by both ways of look-up.
 
-    `projection.lookup` is not read. InputError naming `source` where the clouds differ in their number of points or
+    `projection.lookup` is not read. With a `device` torch renders there, else the compiled loops. InputError naming `source` where the clouds differ in their number of points or
     one cannot be projected, with samples counted from `first_sample`, and for a method that gives depth maps only.
     """
     counts = sorted({len(cloud) for cloud in points})
     if len(counts) > 1:
         raise InputError(f"{source}: clouds of {', '.join(map(str, counts))} points, expected as many in every cloud")
     method = method_with_points(projection.method)
-    flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
     corrected = dataclasses.replace(projection, lookup="corrected")
+    if device is not None:
+        return _on_device(points, corrected, device, source, first_sample)
+    flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
     depth, quantities = method.run(flat, offsets, corrected, threads=None, per_point=True)
     pixels, inside = pixels_in_map(quantities.pixels, projection)
     by_view = (len(depth), projection.views, -1)
@@ -48,3 +58,14 @@ def render_with_visibility(
         visible=(quantities.visible & inside).reshape(by_view),
         visible_released=(quantities.visible_transposed & inside).reshape(by_view),
     )
+
+
+def _on_device(
+    points: np.ndarray, projection: Projection, device: "torch.device", source: str, first_sample: int
+) -> VisibleViews:
+    from stages.projection import differentiable  # here: the CPU path starts without torch
+
+    clouds = differentiable.on_device(points, device, source=source, first_sample=first_sample)
+    found = differentiable.project(clouds, projection, checked=True)
+    wanted = (found.depth, found.pixels, found.visible, found.visible_transposed)
+    return VisibleViews(*(values.cpu().numpy() for values in wanted))
