@@ -107,8 +107,8 @@ class CloudClassifier(nn.Module):
         self.classify, self.projection, self.encode = classify, projection, encode
 
     def forward(self, clouds: Tensor) -> Tensor:
-        """Logits [N, C] of clouds [N, P, 3], y up."""
-        maps = render(clouds, self.projection, refine=self.smoothing)
+        """Logits [N, C] of clouds [N, P, 3], y up, that `differentiable.check` found good."""
+        maps = render(clouds, self.projection, refine=self.smoothing, checked=True)
         return self.classify(self.encode(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]))
 
 

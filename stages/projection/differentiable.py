@@ -16,7 +16,7 @@ from stages.core.errors import InputError
 from stages.core.precision import FAR, LARGEST, SMALLEST
 from stages.projection import maps
 from stages.projection.clouds import concatenate_clouds
-from stages.projection.grids import Box, box_of, crop, densify, smooth, smooth_fixed, squeeze
+from stages.projection.grids import Box, box_of, crop, densify, smooth, smooth_fixed, squeeze, whole_grid
 from stages.projection.presets import Projection
 from stages.projection.views import VIEW_SETS
 
@@ -24,6 +24,7 @@ METHOD = "v2"  # the only one that is written in torch
 # Voxels of all grids in memory together: where there is a device, half a gigabyte for each copy of them; on the CPU so
 # few that they stay in its cache.
 VOXELS_AT_ONCE, VOXELS_IN_CACHE = 2**27, 2**21
+WORTH_A_BOX = 2**20  # voxels of a view's whole grid: for a smaller one it is not worth the wait for the device
 CLOUDS_AT_ONCE = 128  # so that their points in all views are small beside the grids
 
 
@@ -141,12 +142,13 @@ def _render_whole(
 def _in_pieces(work: Callable, points: Tensor, projection: Projection):
     """`work` on cells [b, P, 3], depth values [b, P] and box of a few views at a time; its results for all [N, V, ...].
 
-    The box is the one step that waits for the device: the host must know its shape.
+    A box waits for the device, since the host must know its shape.
     """
+    boxed = projection.depth * projection.grid_size**2 > WORTH_A_BOX
     pieces = []
     for clouds in points.split(CLOUDS_AT_ONCE):
         cells, depth_values = (values.flatten(0, 1) for values in quantise(clouds, projection))
-        box = box_of(cells, projection)
+        box = box_of(cells, projection) if boxed else whole_grid(len(cells), projection, cells.device)
         room = VOXELS_IN_CACHE if points.device.type == "cpu" else VOXELS_AT_ONCE
         at_once = max(1, room // (box.shape[0] * box.shape[1] * box.shape[2]))
         views = zip(*(values.split(at_once) for values in (cells, depth_values, box.start)), strict=True)

@@ -4,8 +4,8 @@
     depth = render(orient(points, dataset.up_axis), projection)  # f4 [N, V, R, R] in 0..1
 
 N clouds, P points, V views, R rows and columns. `stages.projection.differentiable` has functions of the same names for
-torch tensors, on the tensor's device and differentiable in the smoothing weights. It is imported where a device is given
-alone, so that the CPU path starts without torch.
+torch tensors, on the tensor's device and differentiable in the smoothing weights. It is imported only where a device is
+given, so that the CPU path starts without torch.
 """
 
 from collections.abc import Sequence

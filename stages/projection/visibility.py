@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class VisibleViews(NamedTuple):
     """N clouds of P points in V views, with maps of R x R pixels."""
 
-    depth: np.ndarray  # f4 [N, V, R, R] in 0..1
+    depth: "np.ndarray | torch.Tensor"  # f4 [N, V, R, R] in 0..1; a tensor on the device where one rendered
     pixels: np.ndarray  # i8 [N, V, P, 2] (row, column) of every point in `depth`
     visible: np.ndarray  # bool [N, V, P] whether the map shows the point's own depth at its pixel
     visible_released: np.ndarray  # bool [N, V, P] the same read at (column, row), as the released code does
@@ -38,8 +38,9 @@ def render_with_visibility(
 ) -> VisibleViews:
     """Depth maps of clouds [N, P, 3], y up, and the visibility of every point by both ways of look-up.
 
-    `projection.lookup` is not read. With a `device` torch renders there, else the compiled loops. InputError naming `source` where the clouds differ in their number of points or
-    one cannot be projected, with samples counted from `first_sample`, and for a method that gives depth maps only.
+    `projection.lookup` is not read. With a `device` torch renders there, else the compiled loops do. InputError naming
+    `source` where the clouds differ in their number of points or one cannot be projected, with samples counted from
+    `first_sample`, and for a method that gives depth maps only.
     """
     counts = sorted({len(cloud) for cloud in points})
     if len(counts) > 1:
@@ -67,5 +68,5 @@ def _on_device(
 
     clouds = differentiable.on_device(points, device, source=source, first_sample=first_sample)
     found = differentiable.project(clouds, projection, checked=True)
-    wanted = (found.depth, found.pixels, found.visible, found.visible_transposed)
-    return VisibleViews(*(values.cpu().numpy() for values in wanted))
+    per_point = (found.pixels, found.visible, found.visible_transposed)
+    return VisibleViews(found.depth, *(values.cpu().numpy() for values in per_point))
