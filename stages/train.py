@@ -30,7 +30,6 @@ from stages.fewshot.runs import RunResult, RunSpec, mean_curves, run, run_specs,
 from stages.fewshot.tasks import CloudTask, Task
 from stages.fewshot.training import Epoch
 from stages.projection.clouds import orient
-from stages.projection.differentiable import check
 from stages.projection.settings import resolve
 from stages.zeroshot.classifier import average_prompts, class_features, rank_classes
 
@@ -69,12 +68,10 @@ def _clouds(dataset: str, backbone: str, params: Params, paths: Paths, device: t
     checkpoint_batch = params.extract.batch_size if device.type == "cuda" else None
     with open_points(paths.points(dataset)) as points:
         splits = [orient(points.points(split), points.up_axis) for split in ("train", "test")]
-    projection, tensors = resolve(params.render), [torch.from_numpy(split).to(device) for split in splits]
-    for clouds in tensors:
-        check(clouds, projection)
+    tensors = (torch.from_numpy(split).to(device) for split in splits)
     encode = partial(encoder.encode_maps, checkpoint_batch=checkpoint_batch)
     fingerprint = encoder.image_fingerprint(checkpoint_batch=checkpoint_batch)
-    return CloudTask(*tensors, projection, encode, fingerprint)
+    return CloudTask(*tensors, resolve(params.render), encode, fingerprint)
 
 
 def _zero_shot(dataset: str, backbone: str, train: Features, text: str, paths: Paths, device: torch.device) -> ZeroShot:

@@ -107,7 +107,7 @@ class CloudClassifier(nn.Module):
         self.classify, self.projection, self.encode = classify, projection, encode
 
     def forward(self, clouds: Tensor) -> Tensor:
-        """Logits [N, C] of clouds [N, P, 3], y up, that `differentiable.check` found good."""
+        """Logits [N, C] of clouds [N, P, 3], y up, which the task has checked."""
         maps = render(clouds, self.projection, refine=self.smoothing, checked=True)
         return self.classify(self.encode(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]))
 
