@@ -53,7 +53,7 @@ EDITS = {
     "stages/prompt_search/greedy.py": ["search", "segment"],
     "stages/segmentation/part_search.py": ["segment"],
     "stages/fewshot/adapter.py": ["train", "evaluate_fewshot"],
-    "stages/projection/kernels.py": ["render", "train", "patches", "detect", "examples"],
+    "stages/projection/kernels.py": ["render", "extract", "train", "patches", "detect", "examples"],
     "stages/datasets/folder.py": ["download"],
     "stages/artifacts/boxes.py": ["detect", "report"],
     "stages/config/detect.py": ["detect", "report"],

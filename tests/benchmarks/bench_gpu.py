@@ -4,7 +4,7 @@
 
 Made-up clouds of ModelNet40's number and towers with random weights: projection, bare towers in each precision and
 compiled, the stages render, extract (from stored maps, from points, and with process start) and patches, few-shot
-methods and a step of smooth_adapter. Each line has both sides. Without a CUDA device it says so and ends; `--check` runs
+methods and a step of smooth_adapter. Each line has both sides. Without a CUDA device it says so; `--check` runs
 all of it in small on the CPU, so that it is known to run, and notes nothing for the report.
 """
 
