@@ -18,7 +18,7 @@ from stages.config.patches import Patches
 from stages.core.cli import run_stage
 from stages.projection.clouds import orient
 from stages.projection.device import projection_device
-from stages.projection.methods import map_size
+from stages.projection.methods import map_size, method_named
 from stages.projection.presets import Projection, preset_named
 from stages.projection.visibility import render_with_visibility
 
@@ -83,7 +83,8 @@ def _encode(
     """Patch features and visibility of the shapes at `rows`."""
     clouds = orient(points.points(split, rows), points.up_axis)
     where = {"source": f"data/points: {split}", "first_sample": int(rows[0])}
-    device = projection_device(config.device, method=projection.method, key="patches.device")
+    wanted = config.device if method_named(projection.method).in_torch else "cpu"  # the tower may be on another one
+    device = projection_device(wanted, method=projection.method, key="patches.device")
     views = render_with_visibility(clouds, projection, device=device, **where)
     settings = {"batch_size": config.batch_size, "resolution": config.resolution}
     return PatchFeatures(
