@@ -63,15 +63,8 @@ def _available(prompt_sets: Sequence[str], wording: SentenceTable, dataset: str)
 
 
 def _load(backbone: str, params: Params, paths: Paths) -> ClipModel:
-    embed = params.embed
-    return load_backbone(
-        backbone,
-        params.backbone_entry(backbone),
-        device=choose_device(embed.device),
-        autocast=embed.autocast,
-        compile=embed.compile,
-        root=paths.root,
-    )
+    device = choose_device(params.embed.device)
+    return load_backbone(backbone, params.backbone_entry(backbone), device=device, root=paths.root)
 
 
 def _cut_lines(sets: Sequence[str], texts: Sequence[str], model: ClipModel) -> list[str]:

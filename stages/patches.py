@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from stages.artifacts.patches import new_patches
@@ -16,7 +17,8 @@ from stages.config.params import Params, load_params
 from stages.config.patches import Patches
 from stages.core.cli import run_stage
 from stages.projection.clouds import orient
-from stages.projection.methods import map_size
+from stages.projection.device import projection_device
+from stages.projection.methods import map_size, method_named
 from stages.projection.presets import Projection, preset_named
 from stages.projection.visibility import render_with_visibility
 
@@ -80,10 +82,14 @@ def _encode(
 ) -> PatchFeatures:
     """Patch features and visibility of the shapes at `rows`."""
     clouds = orient(points.points(split, rows), points.up_axis)
-    views = render_with_visibility(clouds, projection, source=f"data/points: {split}", first_sample=int(rows[0]))
+    where = {"source": f"data/points: {split}", "first_sample": int(rows[0])}
+    wanted = config.device if method_named(projection.method).in_torch else "cpu"  # the tower may be on another one
+    device = projection_device(wanted, method=projection.method, key="patches.device")
+    views = render_with_visibility(clouds, projection, device=device, **where)
+    settings = {"batch_size": config.batch_size, "resolution": config.resolution}
     return PatchFeatures(
         rows=rows,
-        features=model.encode_patches(views.depth, batch_size=config.batch_size, resolution=config.resolution),
+        features=model.encode_patches(views.depth, **settings, dtype=torch.float16),  # as they are stored
         pixels=views.pixels,
         visible=views.visible,
         visible_released=views.visible_released,

@@ -10,6 +10,7 @@ from stages.artifacts.points import open_points
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.projection.clouds import orient
+from stages.projection.device import projection_device
 from stages.projection.rendering import render
 from stages.projection.settings import resolve
 
@@ -20,6 +21,7 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
     """Render every split of `dataset` in all views, chunk by chunk, and write data/depth/<dataset>.h5."""
     params, paths = params or load_params(root), Paths(root)
     projection = resolve(params.render)
+    device = projection_device(params.render.device, method=projection.method, key="render.device")
     source = paths.points(dataset)
     with (
         open_points(source) as points,
@@ -37,7 +39,8 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
             for start in range(0, len(labels[split]), CLOUDS_AT_ONCE):
                 rows = slice(start, start + CLOUDS_AT_ONCE)
                 clouds = orient(points.points(split, rows), points.up_axis)
-                depth = render(clouds, projection, source=f"{source}: {split}", first_sample=start)
+                where = {"source": f"{source}: {split}", "first_sample": start}
+                depth = render(clouds, projection, device=device, **where)
                 writer.append(split, depth, labels[split][rows])
                 bar.update(len(depth))
         bar.close()

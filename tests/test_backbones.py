@@ -16,9 +16,11 @@ import torch
 from safetensors.torch import save_file
 
 from stages.backbones.clip import ClipModel
+from stages.backbones.compiling import CompiledWhereItPays, break_even
 from stages.backbones.device import choose_device
 from stages.backbones.loading import build, load_backbone, register
 from stages.backbones.patches import resize_positions
+from stages.backbones.precision import arithmetic, precision_on
 from stages.backbones.text_cache import encode_cached
 from stages.backbones.weights import OPENAI_MARKS, read_weights, write_weights
 from stages.config.backbone import Backbone
@@ -417,14 +419,10 @@ def test_a_tokenizer_that_is_absent_is_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("config", [SMALL, SMALL_RESNET])
-@pytest.mark.parametrize("way", ["precision", "autocast"])
-def test_half_precision_is_close_and_leaves_as_f4(tmp_path, depth, config, way):
+def test_half_precision_is_close_and_leaves_as_f4(tmp_path, depth, config):
     torch.save(small_model(tmp_path, config).state_dict(), tmp_path / "small.pt")
     full = load_backbone("mine", entry_of(tmp_path, config, "small.pt"), device=CPU)
-    changes = {"precision": "bf16"} if way == "precision" else {}
-    half = load_backbone(
-        "mine", entry_of(tmp_path, config, "small.pt", **changes), device=CPU, autocast=way == "autocast"
-    )
+    half = load_backbone("mine", entry_of(tmp_path, config, "small.pt", precision="bf16"), device=CPU)
     for encode in (
         lambda model: model.encode_depth(depth, batch_size=6),
         lambda model: model.encode_patches(depth, batch_size=6),
@@ -437,18 +435,114 @@ def test_half_precision_is_close_and_leaves_as_f4(tmp_path, depth, config, way):
         assert (found * exact).sum(-1).min() > 0.99
 
 
-def test_compilation_is_of_both_towers_and_asked_for(tmp_path, depth, monkeypatch):
+def test_precision_is_bf16_on_cuda_alone_unless_it_is_said(tmp_path):
     torch.save(small_model(tmp_path, SMALL).state_dict(), tmp_path / "small.pt")
-    compile = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda tower: compile(tower, backend="eager"))
-    entry = entry_of(tmp_path, SMALL, "small.pt")
-    plain, compiled = (load_backbone("mine", entry, device=CPU, compile=wanted) for wanted in (False, True))
-    assert plain._encode_image == plain._model.encode_image
-    assert compiled._encode_image != compiled._model.encode_image
-    assert compiled._encode_text != compiled._model.encode_text
-    np.testing.assert_allclose(
-        compiled.encode_depth(depth, batch_size=6), plain.encode_depth(depth, batch_size=6), atol=1e-6
-    )
+    loaded = load_backbone("mine", entry_of(tmp_path, SMALL, "small.pt"), device=CPU)
+    assert loaded._model.visual.conv1.weight.dtype == torch.float32
+    chosen = [precision_on(torch.device(name), "auto") for name in ("cpu", "mps", "cuda")]
+    assert chosen == ["fp32", "fp32", "bf16"]
+    assert [precision_on(torch.device("cuda"), wanted) for wanted in ("fp32", "tf32", "bf16")] == [
+        "fp32",
+        "tf32",
+        "bf16",
+    ]
+
+
+def test_only_tf32_rounds_products_and_what_was_set_before_is_set_again():
+    def flags():
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    before = flags()
+    for precision in ("fp32", "tf32", "bf16"):
+        with arithmetic(precision):
+            assert flags() == (precision == "tf32",) * 2
+        assert flags() == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("config", [SMALL, SMALL_RESNET])
+@pytest.mark.parametrize(("precision", "cosine"), [("fp32", 0.99999), ("tf32", 0.9999), ("bf16", 0.99), ("auto", 0.99)])
+def test_features_of_cuda_are_those_of_the_cpu(tmp_path, depth, config, precision, cosine):
+    torch.save(small_model(tmp_path, config).state_dict(), tmp_path / "small.pt")
+    exact = load_backbone("mine", entry_of(tmp_path, config, "small.pt"), device=CPU)
+    entry = entry_of(tmp_path, config, "small.pt", precision=precision)
+    found = load_backbone("mine", entry, device=choose_device("cuda"))
+    for encode in ("encode_depth", "encode_patches"):
+        ours, theirs = (getattr(model, encode)(depth, batch_size=4) for model in (found, exact))
+        assert (ours * theirs).sum(-1).min() > cosine
+
+
+def counting_compiler(monkeypatch, *, error=None):
+    """torch.compile without a compiler: it notes the shape of every batch that a compiled tower sees."""
+    shapes = []
+
+    def compile(encode, *, dynamic):
+        assert dynamic is False
+
+        def compiled(pixels):
+            if error is not None:
+                raise error
+            shapes.append(len(pixels))
+            return encode(pixels)
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compile)
+    return shapes
+
+
+def test_a_tower_is_compiled_where_the_batches_that_are_left_pay_for_it(bundled, monkeypatch):
+    shapes = counting_compiler(monkeypatch)
+    maps = np.random.default_rng(0).random((16, 2, 20, 20), np.float32)
+    plain = bundled.encode_depth(maps, batch_size=2)
+    for pays_from, expected in ((0.0, [2] * 6), (1e9, [])):
+        monkeypatch.setattr("stages.backbones.clip.break_even", lambda *_, seconds=pays_from: seconds)
+        shapes.clear()
+        found = bundled.encode_pieces([maps[start : start + 1] for start in range(16)], batch_size=2, maps=32)
+        assert shapes == expected  # one to compile, then the five that are left of sixteen
+        np.testing.assert_allclose(found, plain, atol=1e-6)
+
+
+def test_a_smaller_last_batch_is_padded_to_the_shape_that_was_compiled(monkeypatch):
+    shapes = counting_compiler(monkeypatch)
+    encode = CompiledWhereItPays(lambda pixels: pixels.mean((1, 2, 3)), batches=13, pays_from=0.0)
+    batches = [torch.rand(4, 3, 2, 2) for _ in range(12)] + [torch.rand(3, 3, 2, 2)]
+    for batch in batches:
+        torch.testing.assert_close(encode(batch), batch.mean((1, 2, 3)))
+    assert shapes == [4, 4, 4]  # the eleven before were encoded to take the time; then one to compile, two to encode
+
+
+def test_without_a_compiler_one_line_says_so_and_the_work_goes_on(monkeypatch, capsys):
+    counting_compiler(monkeypatch, error=RuntimeError("Failed to find\nC compiler"))
+    encode = CompiledWhereItPays(lambda pixels: pixels.mean((1, 2, 3)), batches=20, pays_from=0.0)
+    for batch in torch.rand(20, 4, 3, 2, 2):
+        torch.testing.assert_close(encode(batch), batch.mean((1, 2, 3)))
+    said = capsys.readouterr().err
+    assert said == "warning: torch.compile does not work here, going on without it: Failed to find C compiler\n"
+
+
+def test_compiling_pays_on_cuda_alone_and_sooner_for_a_resnet(tmp_path):
+    cuda, towers = torch.device("cuda"), [small_model(tmp_path, config).visual for config in (SMALL, SMALL_RESNET)]
+    transformer, resnet = (break_even(tower, cuda) for tower in towers)
+    assert 60 < resnet < transformer < 600
+    assert break_even(towers[0], CPU) == float("inf")
+
+
+def test_maps_in_pieces_have_the_features_of_all_at_once(bundled, depth):
+    together = bundled.encode_depth(depth, batch_size=6)
+    pieces = (torch.from_numpy(piece) for piece in np.array_split(depth, 2))
+    np.testing.assert_allclose(bundled.encode_pieces(pieces, batch_size=3, maps=6), together, atol=1e-6)
+
+
+def test_gradients_are_the_same_encoded_again_in_parts(bundled):
+    maps = torch.rand(5, 20, 20, generator=torch.Generator().manual_seed(0))
+    gradients = []
+    for checkpoint_batch in (None, 2, 8):
+        variable = maps.clone().requires_grad_()
+        bundled.encode_maps(variable, checkpoint_batch=checkpoint_batch)[:, 0].sum().backward()
+        gradients.append(variable.grad)
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(gradients[2], gradients[0])
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 13])
@@ -486,7 +580,6 @@ def test_the_fingerprint_knows_whatever_changes_a_feature(tmp_path):
         {"batch_size": 16},
         {"config": quick},
         {"precision": "bf16"},
-        {"autocast": True},
-        {"compile": True},
+        {"precision": "tf32"},
     )
     assert len({plain, *(fingerprint(**other) for other in others)}) == 1 + len(others)

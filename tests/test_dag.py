@@ -14,6 +14,7 @@ import pytest
 import yaml
 from checkout import commit, contents, ran
 
+from stages.artifacts.features import read_features
 from stages.artifacts.figures import ClassificationMetrics
 from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
@@ -53,7 +54,7 @@ EDITS = {
     "stages/prompt_search/greedy.py": ["search", "evaluate_fewshot", "segment"],
     "stages/segmentation/part_search.py": ["segment"],
     "stages/fewshot/adapter.py": ["train", "evaluate_fewshot"],
-    "stages/projection/kernels.py": ["render", "train", "patches", "detect", "examples"],
+    "stages/projection/kernels.py": ["render", "extract", "train", "patches", "detect", "examples"],
     "stages/datasets/folder.py": ["download"],
     "stages/artifacts/boxes.py": ["detect", "report"],
     "stages/config/detect.py": ["detect", "report"],
@@ -142,6 +143,18 @@ def test_a_deleted_output_comes_back_from_the_cache(copy):
     (copy.root / "data/depth/home_objects.h5").unlink()
     assert copy.repro() == []
     assert different(artifact_bytes(copy), before) == []
+
+
+def test_features_from_points_wait_for_no_depth_maps(copy):
+    (features,) = (stage.outs[0] for stage in copy.stages() if stage.name.startswith("extract"))
+    stored = read_features(copy.root / features, "test")
+    copy.set_params({"extract.maps": "points"})
+    (stage,) = (stage for stage in copy.stages() if stage.name.startswith("extract"))
+    assert "data/points/home_objects.h5" in stage.deps and not any("data/depth" in dep for dep in stage.deps)
+    shutil.rmtree(copy.root / "data/depth")
+    copy.run_stage(stage)
+    found = read_features(copy.root / features, "test")
+    assert (found.values * stored.values).sum(-1).min() > 0.999
 
 
 @pytest.mark.parametrize("file", EDITS)

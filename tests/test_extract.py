@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages import embed, extract
+from stages import embed, extract, render
 from stages.artifacts.depth import new_depth, open_depth
 from stages.artifacts.features import read_features
 from stages.artifacts.paths import Paths
@@ -103,6 +103,30 @@ def test_published_sets_come_with_their_view_weights_and_missing_ones_are_named(
     assert "note: blobs has no sentences of v2_corpus: left out" in capsys.readouterr().out
     with pytest.raises(InputError, match="embed.sets: blobs has sentences of none of them: v2_corpus"):
         embed.main("blobs", "mine", params=load_settings(overrides={"embed.sets": ["v2_corpus"]}))
+def test_features_straight_from_points_are_those_of_the_stored_maps(place):
+    clouds = np.random.default_rng(0).normal(size=(5, 200, 3)).astype("f4")
+    splits = {"train": Clouds(clouds[:3], np.arange(3) % 2), "test": Clouds(clouds[3:], np.arange(2))}
+    write_points(Paths().points("blobs"), PointCloudDataset(CLASSES, "z", splits))
+    render.main("blobs")
+    extract.main("blobs", "mine")
+    stored = {split: read_features(Paths().features("blobs", "mine"), split) for split in splits}
+    Paths().depth("blobs").unlink()
+    set_params("maps: depth", "maps: points")
+    extract.main("blobs", "mine")
+    for split, expected in stored.items():
+        found = read_features(Paths().features("blobs", "mine"), split)
+        assert found.classes == expected.classes and found.values.shape == expected.values.shape
+        np.testing.assert_array_equal(found.labels, expected.labels)
+        assert 0.9999 < (found.values * expected.values).sum(-1).min() < 1.0001  # maps on disk are rounded to 1/255
+
+
+def test_a_bad_cloud_on_the_way_is_one_line(place):
+    points = {"test": Clouds(np.ones((2, 4, 3), "f4"), np.arange(2))}
+    write_points(Paths().points("blobs"), PointCloudDataset(CLASSES, "y", points))
+    set_params("maps: depth", "maps: points")
+    with pytest.raises(InputError, match="points/blobs.h5: test: sample 0: expected points 1e-30 to 1e30 apart"):
+        extract.main("blobs", "mine")
+    assert not Paths().features("blobs", "mine").exists()
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 100])

@@ -1,22 +1,25 @@
 """Few-shot methods on small made-up features and clouds: what they start at, what they learn, how they stop."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import conv3d, normalize
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.fewshot import methods, recipes
 from stages.fewshot.adapter import PaperAdapter
+from stages.fewshot.augment import augment
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
 from stages.fewshot.runs import run, run_specs, split_of
 from stages.fewshot.smoothing import LearnableSmoothing, ShallowConv3d
 from stages.fewshot.specs import RunSpec
 from stages.fewshot.tasks import CloudTask, Published, Task
-from stages.fewshot.training import FitConfig, Labelled, fit, predict
+from stages.fewshot.training import FitConfig, Labelled, _Trainer, fit, predict
 from stages.projection.differentiable import render, squeeze
 from stages.projection.presets import PRESETS
 
@@ -311,6 +314,69 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint():
     with pytest.raises(InputError, match=r"adapter-4-0: the loss is (nan|inf) at epoch \d+, step"):
         run(task, RunSpec("adapter", 4, 0), options, checkpoints.__getitem__)
     assert checkpoints["adapter-4-0"].content is None
+
+
+class WithoutWaiting(TorchDispatchMode):
+    """Fails where a value is asked for on the host, for which a device would have to finish its work."""
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        assert operation not in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default), operation
+        return operation(*args, **(kwargs or {}))
+
+
+def steps_of(device):
+    """Steps of smooth_adapter's training on `device`, not begun."""
+    zero_shot = ZeroShot(torch.randn(CLASSES, 144), torch.full((SMALL.views,), 1 / SMALL.views), 20.0)
+    zero_shot = ZeroShot(zero_shot.text.to(device), zero_shot.view_weights.to(device), 20.0)
+    classify = AdapterClassifier(PaperAdapter(views=SMALL.views, width=144), zero_shot, noise=1.0)
+    model = CloudClassifier(classify, SMALL, lambda maps: normalize(maps[:, ::2, ::2].flatten(1), dim=1), channels=2)
+    support = Labelled(torch.randn(6, 50, 3, device=device), torch.arange(6, device=device) % CLASSES)
+    recipe = dataclasses.replace(recipes.resolve_smoothing(PARAMS.train), batch_size=6, micro_batch_size=3)
+    moved = partial(augment, settings=PARAMS.train.augment)
+    config = FitConfig(recipe=recipe, seed=0, name="steps", augment=moved)
+    trainer = _Trainer(model.to(device), support, support, config)
+    return lambda: trainer._step(torch.arange(6, device=device))
+
+
+def test_a_step_asks_for_nothing_on_the_host():
+    step = steps_of(torch.device("cpu"))
+    with WithoutWaiting():
+        parts = step()
+    assert [part.size for part in parts] == [3, 3]
+    with WithoutWaiting(), pytest.raises(AssertionError, match="_local_scalar_dense"):
+        parts[0].loss.item()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_step_on_cuda_does_not_wait():
+    step = steps_of(torch.device("cuda"))
+    step()  # constants are sent to the device once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_heads_on_cuda_are_fp32():
+    task, _ = made_up(40)
+    zero_shot = task.zero_shot
+    there = ZeroShot(zero_shot.text.cuda(), zero_shot.view_weights.cuda(), zero_shot.logit_scale)
+    adapter = PaperAdapter(views=VIEWS, width=WIDTH)
+    ours = predict(AdapterClassifier(adapter, zero_shot), task.test, batch_size=16)
+    theirs = predict(AdapterClassifier(adapter, there).cuda(), task.test.cuda(), batch_size=16)
+    torch.testing.assert_close(theirs.cpu(), ours, rtol=1e-4, atol=1e-4)
+
+
+def test_clouds_are_checked_when_the_task_is_made():
+    task, _ = made_up(8)
+    zero_shot = task.zero_shot._replace(view_weights=torch.full((SMALL.views,), 0.1))
+    features, clouds = torch.randn(8, SMALL.views, WIDTH), torch.randn(8, 20, 3)
+    clouds[5] = 1.0
+    pair = CloudTask(torch.randn(8, 20, 3), clouds, SMALL, lambda maps: maps, "made up")
+    with pytest.raises(InputError, match="points: sample 5: expected finite points 1e-30 to 1e30 apart"):
+        dataclasses.replace(task, train=features, test=features, zero_shot=zero_shot, clouds=pair)
 
 
 def test_features_of_another_backbone_are_one_line():

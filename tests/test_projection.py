@@ -51,6 +51,7 @@ def params(**changes) -> Render:
         "preset": "v2_classification",
         "polarity": "white_background",
         "dtype": "u1",
+        "device": "auto",
         "densify": Densify(window=None, padding=None),
         "smooth": Smooth(kernel=None, window=None, sigma=None, range_sigma=None),
     }

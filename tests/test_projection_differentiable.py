@@ -1,6 +1,7 @@
 """The torch projection agrees with the compiled one and passes gradients to the smoothing weights."""
 
 import dataclasses
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.projection import differentiable
+from stages.projection import differentiable, grids
+from stages.projection.device import projection_device
 from stages.projection.kernels import KERNELS, kernel_weights
 from stages.projection.presets import PRESETS
-from stages.projection.rendering import project
+from stages.projection.rendering import project, render
+from stages.projection.visibility import render_with_visibility
 
+WITHOUT_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+DEVICES = ["cpu", pytest.param("cuda", marks=WITHOUT_CUDA)]
 CLASSIFICATION = PRESETS["v2_classification"]
 SEGMENTATION = dataclasses.replace(PRESETS["v2_segmentation"], resolution=48, depth=24, lookup_depth=21, crop=(4, 44))
 
@@ -81,6 +86,10 @@ def test_both_paths_agree_for_any_setting(size, depth, scale, window, missing, k
     )
     points = torch.from_numpy(clouds(1, 60))
     theirs = differentiable.project(points, projection)
+    with mock.patch.object(differentiable, "WORTH_A_BOX", 0):
+        boxed = differentiable.project(points, projection)
+    for name in theirs._fields:
+        assert torch.equal(getattr(boxed, name), getattr(theirs, name)), name
     depth_maps, ours = project_quantised(theirs.cells.numpy(), theirs.depth_values.numpy(), projection)
     np.testing.assert_allclose(theirs.depth.numpy(), depth_maps, atol=1e-5)
     np.testing.assert_allclose(theirs.surface.numpy(), ours.surface, atol=1e-5)
@@ -121,7 +130,80 @@ def test_what_it_does_not_do_is_said():
         differentiable.render(points, CLASSIFICATION)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("name", ["v2_classification", "v2_segmentation"])
+def test_a_box_of_the_grid_gives_the_map_of_the_whole(name, monkeypatch):
+    points = torch.from_numpy(clouds(2) * np.array([1, 0.2, 0.5], "f4"))
+    whole = differentiable.render(points[:, :50], PRESETS[name], refine=lambda grid: grid)
+    monkeypatch.setattr(differentiable, "WORTH_A_BOX", 0)
+    assert torch.equal(differentiable.render(points[:, :50], PRESETS[name]), whole)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 9])
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("taps", [(1.0,), (0.25, 0.5, 0.125), (0.1, 0.2, 0.4, 0.2, 0.3)])
+def test_a_fixed_convolution_is_the_general_one(length, axis, taps):
+    shape, kernel = [2, 4, 5, 6], [1, 1, 1]
+    shape[axis], kernel[axis - 1] = length, len(taps)
+    grid = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    expected = grids.smooth(grid, torch.tensor(taps).view(kernel))
+    torch.testing.assert_close(grids.convolve(grid, axis, taps), expected)
+    torch.testing.assert_close(grids.banded_product(grid, axis, taps), expected)
+
+
+def test_of_the_points_in_a_voxel_the_last_is_kept():
+    cells = torch.tensor([[[3, 3, 2], [5, 5, 2], [3, 3, 2], [3, 3, 2]]])
+    values = torch.tensor([[3.0, 2.5, 4.0, 1.0]])
+    alone = dataclasses.replace(SEGMENTATION, densify_window=(1, 1, 1), densify_padding=(0, 0, 0))
+    grid = grids.densify(cells, values, alone)[0]
+    assert grid[2, 3, 3] == 1.0 and grid[2, 5, 5] == 2.5 and (grid != 0).sum() == 2
+    largest = grids.densify(cells, values, dataclasses.replace(alone, collision="max"))[0]
+    assert largest[2, 3, 3] == 4.0
+
+
+@pytest.mark.parametrize("projection", [CLASSIFICATION, SEGMENTATION], ids=["classification", "segmentation"])
+@pytest.mark.parametrize("kind", DEVICES)
+def test_what_a_device_renders_is_what_the_cpu_renders(projection, kind):
+    points, device = clouds(3), torch.device(kind)
+    ours, theirs = (render_with_visibility(points, projection, device=where) for where in (None, device))
+    # compared in the views in which rounding moves no point into the next cell
+    same = (ours.pixels == theirs.pixels).all((-1, -2))
+    assert same.mean() > 0.8
+    np.testing.assert_allclose(theirs.depth.cpu().numpy()[same], ours.depth[same], atol=1e-5)
+    assert (ours.visible == theirs.visible)[same].mean() > 0.999
+    assert (ours.visible_released == theirs.visible_released)[same].mean() > 0.999
+    maps = render(points, projection, device=device)
+    np.testing.assert_allclose(maps, theirs.depth.cpu().numpy(), atol=1e-6)
+    different = [points[0], points[1, :200]]
+    pairs = zip(render(different, projection, device=device), render(different, projection), strict=True)
+    assert all((np.abs(ours - theirs) > 1e-5).mean() < 0.01 for ours, theirs in pairs)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_bad_cloud_has_the_same_line_on_a_device(bad):
+    points, device = clouds(2), torch.device("cpu")
+    points[1, 7, 0] = bad
+    for way in (render, render_with_visibility):
+        with pytest.raises(InputError, match=r"^data/points: test: sample 6: expected finite coordinates"):
+            way(points, CLASSIFICATION, device=device, source="data/points: test", first_sample=5)
+
+
+def test_the_device_of_a_projection(monkeypatch):
+    def chosen(name, method="v2"):
+        return projection_device(name, method=method, key="render.device")
+
+    assert chosen("cpu") is None and chosen("auto", "contour") is None
+    monkeypatch.setattr("stages.projection.device._may_have_device", lambda: True)
+    for cuda, mps, expected in ((True, False, "cuda"), (False, True, "mps"), (False, False, None)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: there)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda there=mps: there)
+        assert chosen("auto") == (expected and torch.device(expected))
+    with pytest.raises(InputError, match="params.yaml: render.device 'cuda': not available on this machine"):
+        chosen("cuda")
+    with pytest.raises(InputError, match="render.device 'cuda': method v1 runs on the CPU alone, expected one of v2"):
+        chosen("cuda", "v1")
+
+
+@WITHOUT_CUDA
 def test_cuda_agrees_with_the_compiled_path():
     points = clouds(4)
     ours = project(points, CLASSIFICATION)

@@ -66,7 +66,7 @@ MISTAKES = [
     ("backbone", DOCUMENT["backbone"] | {"vit-b": TOWER}, f".vit-b: {ID} 'vit-b'"),
     ("backbone.bundled.architecture", "", "expected some text, got ''"),
     ("backbone.bundled.pretrained", None, "Input should be a valid string, got null"),
-    ("backbone.bundled.precision", "fp16", "Input should be 'fp32' or 'bf16', got 'fp16'"),
+    ("backbone.bundled.precision", "fp16", "Input should be 'auto', 'fp32', 'tf32' or 'bf16', got 'fp16'"),
     # download
     ("download.num_points", 1, f"{AT_LEAST} 2, got 1"),
     ("download.max_samples", 0, f"{AT_LEAST} 1, got 0"),
@@ -126,7 +126,8 @@ MISTAKES = [
     ("extract.batch_size", True, f"{INTEGER}, got true"),
     ("extract.batch_size", {"maps": 8}, f"{INTEGER}, got keys with values"),
     ("extract.device", "gpu", "Input should be 'auto', 'cpu', 'cuda' or 'mps', got 'gpu'"),
-    ("extract.autocast", 1, "Input should be a valid boolean, got 1"),
+    ("extract.maps", "disk", "Input should be 'depth' or 'points', got 'disk'"),
+    ("extract.autocast", False, "unknown key"),
     ("extract", None, f"{KEYS} null"),
     ("embed.sets", [], ONE),
     ("embed.sets", None, f"{LIST} null"),

@@ -2,30 +2,36 @@
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import open_clip
 import torch
+from open_clip.modified_resnet import ModifiedResNet
 from torch.nn.functional import interpolate, normalize
 from torch.utils.checkpoint import checkpoint
 from tqdm import tqdm
 
+from stages.backbones.compiling import CompiledWhereItPays, break_even
 from stages.backbones.patches import patch_features, patch_grid
+from stages.backbones.precision import arithmetic
 from stages.backbones.tokens import are_cut, context_length
 from stages.backbones.vocabulary import unknown_words
 from stages.core.errors import InputError
 
 # Most pixels at a time on a CPU: activations of more leave its caches, and their memory goes back to the system.
 CPU_PIXELS = 10 * 224**2
+Maps = np.ndarray | torch.Tensor  # depth maps f4 [N, V, R, R] in 0..1, in memory or on the device
+BATCHES_AHEAD = 1  # of the one whose result is waited for
 
 
 class ClipModel:
     """A frozen CLIP in evaluation mode; features are f4 [..., D] of unit norm unless said otherwise.
 
-    `config` is open_clip's configuration of the model with its `precision`; without it the fingerprints omit the
-    architecture.
+    `config` is open_clip's configuration of the model with its `precision` (fp32, tf32 or bf16); without it the
+    fingerprints omit the architecture.
     """
 
     def __init__(
@@ -37,8 +43,6 @@ class ClipModel:
         device: torch.device,
         name: str = "clip",
         config: dict | None = None,
-        autocast: bool = False,
-        compile: bool = False,
     ):
         self.name = name
         self.device = device
@@ -47,9 +51,9 @@ class ClipModel:
         self.logit_scale = float(model.logit_scale.exp())
         self._tokenize = tokenize
         self._config = config or {"precision": "fp32"}
-        self._autocast, self._compile = autocast, compile
-        towers = (model.encode_image, model.encode_text)
-        self._encode_image, self._encode_text = map(torch.compile, towers) if compile else towers
+        self._precision = self._config["precision"]
+        if device.type == "cuda" and isinstance(model.visual, ModifiedResNet):
+            model.visual.to(memory_format=torch.channels_last)  # the order that tensor cores read
         mean, std = (model.visual.image_mean, model.visual.image_std) if normalisation == "clip" else ((0.0,), (1.0,))
         self._mean = torch.tensor(mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(std, device=device).view(-1, 1, 1)
@@ -64,18 +68,31 @@ class ClipModel:
         except InputError as error:
             raise InputError(f"params.yaml: backbone.{self.name}: {error}") from error
 
-    def encode_depth(self, depth: np.ndarray, *, batch_size: int) -> np.ndarray:
+    def encode_depth(self, depth: Maps, *, batch_size: int) -> np.ndarray:
         """Features f4 [N, V, D] of depth maps f4 [N, V, R, R] in 0..1, `batch_size` maps at a time."""
-        return self._in_batches(self._encode_batch, depth, batch_size, None)
+        return self.encode_pieces([depth], batch_size=batch_size, maps=depth.shape[0] * depth.shape[1])
 
-    def encode_patches(self, depth: np.ndarray, *, batch_size: int, resolution: int | None = None) -> np.ndarray:
-        """Features f4 [N, V, G * G, D] of the patches, row by row, of depth maps f4 [N, V, R, R] in 0..1.
+    def encode_pieces(self, pieces: Iterable[Maps], *, batch_size: int, maps: int) -> np.ndarray:
+        """The same of depth maps that come in pieces [n, V, R, R], `maps` maps of all pieces together.
+
+        The next piece is made and sent to the device while it encodes this one. Where that many maps pay for it, the
+        tower is compiled on the way.
+        """
+        pays_from = break_even(self._model.visual, self.device)
+        tower = CompiledWhereItPays(self._model.encode_image, batches=-(-maps // batch_size), pays_from=pays_from)
+        return self._in_batches(lambda batch: self._encode_batch(batch, tower), pieces, batch_size)
+
+    def encode_patches(
+        self, depth: Maps, *, batch_size: int, resolution: int | None = None, dtype: torch.dtype = torch.float32
+    ) -> np.ndarray:
+        """Features [N, V, G * G, D] of `dtype` of the patches, row by row, of depth maps f4 [N, V, R, R] in 0..1.
 
         The maps are resized to `resolution` pixels (None: the model's own), which gives a grid of `patch_grid` cells a
         side: the position embedding of a vision transformer is interpolated to it, a ResNet needs none.
         """
         self.patch_grid(resolution)
-        return self._in_batches(lambda maps: self._encode_patch_batch(maps, resolution), depth, batch_size, resolution)
+        encode = lambda maps: self._encode_patch_batch(maps, resolution).to(dtype)  # noqa: E731
+        return self._in_batches(encode, [depth], batch_size, resolution)
 
     def encode_maps(self, maps: torch.Tensor, *, checkpoint_batch: int | None = None) -> torch.Tensor:
         """Features [B, D] of maps [B, R, R] or [B, 1, R, R] in 0..1 on `device`, differentiable in the maps.
@@ -87,22 +104,27 @@ class ClipModel:
         if checkpoint_batch is None:
             return self._features(maps)
         batches = maps.split(checkpoint_batch)
+        if len(batches) == 1:  # encoding it again would save no memory
+            return self._features(maps)
         return torch.cat([checkpoint(self._features, batch, use_reentrant=False) for batch in batches])
 
-    def encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Features f4 [B, D], not of unit norm, of pixels [B, 3, r, r] as the network takes them."""
-        with self._arithmetic():
-            return self._encode_image(self._cast(pixels)).float()
+    def encode_pixels(self, pixels: torch.Tensor, *, tower: Callable | None = None) -> torch.Tensor:
+        """Features f4 [B, D], not of unit norm, of pixels [B, 3, r, r] as the network takes them.
+
+        `tower` is the image tower's forward where it is another one than the model's, such as a compiled one.
+        """
+        with arithmetic(self._precision):
+            return (tower or self._model.encode_image)(self._cast(pixels)).float()
 
     def encode_pixel_patches(self, pixels: torch.Tensor) -> torch.Tensor:
         """Features f4 [B, G * G, D], not of unit norm, of the patches of pixels [B, 3, r, r], row by row."""
-        with self._arithmetic():
+        with arithmetic(self._precision):
             return patch_features(self._model.visual, self._cast(pixels)).float()
 
     def encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         """Features f4 [T, D], not of unit norm, of token ids i8 [T, L]."""
-        with self._arithmetic():
-            return self._encode_text(tokens).float()
+        with arithmetic(self._precision):
+            return self._model.encode_text(tokens).float()
 
     def encode_text(self, texts: Sequence[str], *, batch_size: int) -> np.ndarray:
         """Features f4 [T, D] of sentences, `batch_size` at a time; equal sentences are encoded once.
@@ -145,7 +167,7 @@ class ClipModel:
 
     def _fingerprint(self, *, visual: bool, shape: int | None) -> str:
         versions = (open_clip.__version__, torch.__version__, self.device.type, torch.get_num_threads())
-        settings = [self._config, self._autocast, self._compile, shape, *versions]
+        settings = [self._config, shape, *versions]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for key, value in sorted(self._model.state_dict().items()):
             if key.startswith("visual.") == visual:
@@ -153,13 +175,32 @@ class ClipModel:
                 digest.update(value.cpu().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def _in_batches(self, encode: Callable, depth: np.ndarray, batch_size: int, resolution: int | None) -> np.ndarray:
-        maps = torch.from_numpy(np.ascontiguousarray(depth)).flatten(0, 1)[:, None]
-        if self.device.type == "cpu":
-            most = min(batch_size, max(1, CPU_PIXELS // (resolution or self.resolution) ** 2))
-            batch_size = max(1, -(-len(maps) // -(-len(maps) // most))) if len(maps) else most
-        features = torch.cat([encode(batch.to(self.device)).cpu() for batch in maps.split(batch_size)])
-        return features.unflatten(0, depth.shape[:2]).numpy()
+    def _in_batches(
+        self, encode: Callable, pieces: Iterable[Maps], batch_size: int, resolution: int | None = None
+    ) -> np.ndarray:
+        """The results of `encode` [N, V, ...] for maps in pieces; the device is waited for a batch behind its work."""
+        waiting, done, views = deque(), [], 0
+        for piece in pieces:
+            views = piece.shape[1]
+            maps = torch.as_tensor(piece).flatten(0, 1)[:, None]
+            for batch in maps.split(self._maps_at_a_time(len(maps), batch_size, resolution or self.resolution)):
+                waiting.append(encode(self._sent(batch)))
+                if len(waiting) > BATCHES_AHEAD:
+                    done.append(waiting.popleft().cpu())
+        return torch.cat([*done, *(features.cpu() for features in waiting)]).unflatten(0, (-1, views)).numpy()
+
+    def _maps_at_a_time(self, maps: int, batch_size: int, resolution: int) -> int:
+        """How many of `maps` maps go through the tower together: `batch_size`, on a CPU as many as its caches hold."""
+        if self.device.type != "cpu":
+            return batch_size
+        most = min(batch_size, max(1, CPU_PIXELS // resolution**2))
+        return max(1, -(-maps // -(-maps // most))) if maps else most
+
+    def _sent(self, batch: torch.Tensor) -> torch.Tensor:
+        """A batch on the device; from pinned memory CUDA copies it while it still computes."""
+        if self.device.type == "cuda" and batch.device.type == "cpu":
+            return batch.pin_memory().to(self.device, non_blocking=True)
+        return batch.to(self.device)
 
     @torch.inference_mode()
     def _encode_sentences(self, texts: list[str], rows: int) -> np.ndarray:
@@ -167,21 +208,18 @@ class ClipModel:
         return normalize(self.encode_tokens(tokens.to(self.device)), dim=-1)[: len(texts)].cpu().numpy()
 
     @torch.inference_mode()
-    def _encode_batch(self, maps: torch.Tensor) -> torch.Tensor:
-        return self._features(maps)
+    def _encode_batch(self, maps: torch.Tensor, tower: Callable) -> torch.Tensor:
+        return self._features(maps, tower)
 
     @torch.inference_mode()
     def _encode_patch_batch(self, maps: torch.Tensor, resolution: int | None) -> torch.Tensor:
         return normalize(self.encode_pixel_patches(self._pixels(maps, resolution)), dim=-1)
 
-    def _arithmetic(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast)
-
     def _cast(self, pixels: torch.Tensor) -> torch.Tensor:
-        return pixels.bfloat16() if self._config["precision"] == "bf16" else pixels
+        return pixels.bfloat16() if self._precision == "bf16" else pixels
 
-    def _features(self, maps: torch.Tensor) -> torch.Tensor:
-        return normalize(self.encode_pixels(self._pixels(maps)), dim=-1)
+    def _features(self, maps: torch.Tensor, tower: Callable | None = None) -> torch.Tensor:
+        return normalize(self.encode_pixels(self._pixels(maps), tower=tower), dim=-1)
 
     def _pixels(self, maps: torch.Tensor, resolution: int | None = None) -> torch.Tensor:
         """Maps [B, 1, R, R] in 0..1 -> pixels [B, 3, r, r], normalised as the backbone's entry says."""

@@ -6,10 +6,16 @@ from stages.core.errors import InputError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device `name`; `auto` is the first available of CUDA, MPS and CPU. InputError for one that is absent."""
+    """The device `name`; `auto` is the first available of CUDA, MPS and CPU. InputError for one that is absent.
+
+    From then on convolutions of fp32 values on CUDA are fp32: torch would round their factors to TF32. A tower that
+    may do so says it by itself (`stages.backbones.precision`).
+    """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(device for device, available in present.items() if available))
+        name = next(device for device, available in present.items() if available)
     if not present[name]:
         raise InputError(f"params.yaml: device '{name}': not available on this machine")
+    if name == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from open_clip.pretrained import get_pretrained_cfg
 
 from stages.backbones import pretrained
 from stages.backbones.clip import ClipModel
+from stages.backbones.precision import precision_on
 from stages.backbones.weights import read_weights
 from stages.config.backbone import Backbone
 from stages.core.errors import InputError
@@ -27,15 +29,14 @@ def load_backbone(
     entry: Backbone,
     *,
     device: torch.device,
-    autocast: bool = False,
-    compile: bool = False,
     root: Path = Path(),
 ) -> ClipModel:
     """The backbone `name` as its entry in params.yaml describes it; InputError when a name or a file is wrong.
 
-    Local files are relative to `root`. `autocast` is torch's autocast to bfloat16, `compile` applies torch.compile to
-    both towers; both are meant for CUDA.
+    Local files are relative to `root`. In bf16 the weights are bf16 too, those of norms excepted, as open_clip does it.
     """
+    precision = precision_on(device, entry.precision)
+    entry = replace(entry, precision="bf16" if precision == "bf16" else "fp32")
     architecture = architecture_name(name, entry, root=root)
     tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
     try:
@@ -50,9 +51,7 @@ def load_backbone(
         normalisation=entry.normalise,
         device=device,
         name=name,
-        config=open_clip.get_model_config(architecture) | {"precision": entry.precision},
-        autocast=autocast,
-        compile=compile,
+        config=open_clip.get_model_config(architecture) | {"precision": precision},
     )
 
 

@@ -17,5 +17,3 @@ class Embed:
     waffle_seed: Seed
     batch_size: Count
     device: Device
-    autocast: bool
-    compile: bool

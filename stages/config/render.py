@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.config.section import PER_AXIS, Name, NotNegative, PositiveShare, Voxels, section
+from stages.config.section import PER_AXIS, Device, Name, NotNegative, PositiveShare, Voxels, section
 
 Sigma = Annotated[float, Field(ge=0.001, le=1000)]  # narrower than any voxel to wider than any map
 
@@ -36,7 +36,7 @@ class Render:
     """How point clouds become depth maps; every null takes the value of `preset`.
 
     Names are those of the registries in stages/projection: `method` in methods.py, `preset` in presets.py, `view_set`
-    in views.py, `smooth.kernel` in kernels.py.
+    in views.py, `smooth.kernel` in kernels.py. `device` is where stage render works.
     """
 
     method: Name | None
@@ -52,3 +52,4 @@ class Render:
     smooth: Smooth
     polarity: Literal["white_background", "black_background"]
     dtype: Literal["u1", "f2"]
+    device: Device

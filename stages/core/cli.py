@@ -12,6 +12,11 @@ TRACEBACK_VARIABLE = "STAGES_TRACEBACK"
 NOT_OPTIONS = ("params", "root")  # arguments of a `main` that only Python code gives
 
 
+def warn(message: str) -> None:
+    """One line on stderr about what goes on, but not as wanted."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
 def run_stage(main: Callable[..., None]) -> None:
     """Call `main` with the command line's arguments: positional parameters, and a flag for each keyword.
 

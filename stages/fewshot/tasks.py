@@ -14,6 +14,7 @@ from stages.config.train import Train
 from stages.core.errors import InputError
 from stages.fewshot.checkpoints import source_code
 from stages.fewshot.classifiers import ZeroShot
+from stages.projection.differentiable import check
 from stages.projection.presets import Projection
 
 InputKind = Literal["features", "clouds"]
@@ -66,6 +67,8 @@ class Task:
             raise InputError("points and features differ in their number of samples; run `dvc repro`")
         if self.clouds and self.clouds.projection.views != views:
             raise InputError(f"features have {views} views, params.yaml: render {self.clouds.projection.views}")
+        for clouds in (self.clouds.train, self.clouds.test) if self.clouds else ():
+            check(clouds, self.clouds.projection)
 
     def inputs(self, kind: InputKind) -> tuple[Tensor, Tensor]:
         """The train and the test split as features or as clouds."""

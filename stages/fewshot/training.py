@@ -103,7 +103,7 @@ def fit(
 def predict(model: nn.Module, inputs: Tensor, *, batch_size: int) -> Tensor:
     """Logits f4 [N, C] of inputs [N, ...] in evaluation mode."""
     model.eval()
-    return torch.cat([_logits(model, batch) for batch in inputs.split(batch_size)])
+    return torch.cat([model(batch) for batch in inputs.split(batch_size)])
 
 
 @contextmanager
@@ -122,6 +122,14 @@ def smoothed_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) 
     """
     classes = logits.shape[1]
     return cross_entropy(logits, labels, label_smoothing=smoothing * classes / max(classes - 1, 1))
+
+
+class _Part(NamedTuple):
+    """What one part of a step gave, still on the device: its mean loss, and how many of its samples were right."""
+
+    loss: Tensor
+    correct: Tensor
+    size: int
 
 
 class _Trainer:
@@ -158,11 +166,9 @@ class _Trainer:
         """One pass over the support set in random order, then validation."""
         epoch = self.epochs_done + 1
         self.model.train()
-        loss_sum = correct = 0
         order = torch.randperm(len(self.support.labels))[: self._samples_used].to(self.support.labels.device)
-        for step, rows in enumerate(_batches(order, self.recipe.batch_size), start=1):
-            batch_loss, batch_correct = self._step(rows, f"epoch {epoch}, step {step}")
-            loss_sum, correct = loss_sum + batch_loss, correct + batch_correct
+        steps = [self._step(rows) for rows in _batches(order, self.recipe.batch_size)]
+        loss_sum, correct = self._figures(steps, epoch)
         self.schedule.step()
         self._validate(epoch, loss_sum / len(order), correct / len(order))
 
@@ -202,18 +208,30 @@ class _Trainer:
         if state["cuda_generator"] is not None:
             torch.cuda.set_rng_state(state["cuda_generator"])
 
-    def _step(self, rows: Tensor, where: str) -> tuple[float, int]:
-        """One optimiser step on rows of the support set; its summed loss and number of correct predictions."""
-        loss_sum = correct = 0
+    def _step(self, rows: Tensor) -> list[_Part]:
+        """One optimiser step on rows of the support set; nothing in it waits for the device."""
+        parts = []
         self.optimiser.zero_grad()
         for part in _batches(rows, self.recipe.micro_batch_size):
             inputs, labels = self.support.inputs[part], self.support.labels[part]
-            logits = _logits(self.model, self.config.augment(inputs) if self.config.augment else inputs)
+            logits = self.model(self.config.augment(inputs) if self.config.augment else inputs)
             loss = smoothed_cross_entropy(logits, labels, smoothing=self.recipe.label_smoothing)
-            loss_sum += self._finite(loss, where) * len(part)
-            correct += _count_correct(logits, labels)
+            parts.append(_Part(loss.detach(), _correct(logits, labels), len(part)))
             (loss * (len(part) / len(rows))).backward()
         self.optimiser.step()
+        return parts
+
+    def _figures(self, steps: list[list[_Part]], epoch: int) -> tuple[float, int]:
+        """Summed loss and number of correct predictions of an epoch's steps, which are waited for here.
+
+        InputError names the first step whose loss is not finite; the epoch then leaves no checkpoint.
+        """
+        losses = iter(torch.stack([part.loss for step in steps for part in step]).tolist())
+        correct = int(torch.stack([part.correct for step in steps for part in step]).sum())
+        loss_sum = 0.0
+        for number, step in enumerate(steps, start=1):
+            where = f"epoch {epoch}, step {number}"
+            loss_sum += sum(self._finite(loss, where) * part.size for part, loss in zip(step, losses, strict=False))
         return loss_sum, correct
 
     def _validate(self, epoch: int, loss: float, train_accuracy: float) -> None:
@@ -221,8 +239,8 @@ class _Trainer:
         inputs, labels = self.validation
         logits = predict(self.model, inputs, batch_size=self.config.evaluation_batch_size)
         smoothed = smoothed_cross_entropy(logits, labels, smoothing=self.recipe.label_smoothing)
-        validation_loss = self._finite(smoothed, f"epoch {epoch}, step validation")
-        accuracy = _count_correct(logits, labels) / len(labels)
+        validation_loss = self._finite(smoothed.item(), f"epoch {epoch}, step validation")
+        accuracy = int(_correct(logits, labels)) / len(labels)
         self.epochs.append(Epoch(epoch, loss, train_accuracy, validation_loss, accuracy))
         if epoch == 0 or self._is_better(self.epochs[epoch], self.epochs[self.best_epoch]):
             self.best_epoch = epoch
@@ -236,25 +254,19 @@ class _Trainer:
             return epoch.validation_accuracy > best.validation_accuracy
         return epoch.validation_loss < best.validation_loss
 
-    def _finite(self, loss: Tensor, where: str) -> float:
-        """The loss as a number; InputError where it is not finite."""
-        value = loss.item()
-        if not math.isfinite(value):
+    def _finite(self, loss: float, where: str) -> float:
+        """The loss; InputError where it is not finite."""
+        if not math.isfinite(loss):
             raise InputError(
-                f"{self.config.name}: the loss is {value} at {where}, expected a finite one; "
+                f"{self.config.name}: the loss is {loss} at {where}, expected a finite one; "
                 "the last good checkpoint is kept (params.yaml: train.learning_rate may be too high)"
             )
-        return value
+        return loss
 
 
-def _logits(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Logits f4 [B, C]; on CUDA the arithmetic is in bfloat16 where that is safe."""
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.device.type == "cuda"):
-        return model(inputs).float()
-
-
-def _count_correct(logits: Tensor, labels: Tensor) -> int:
-    return int((logits.argmax(1) == labels).sum())
+def _correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many predictions are right, on the device."""
+    return (logits.argmax(1) == labels).sum()
 
 
 def _batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:

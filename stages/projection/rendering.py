@@ -4,12 +4,12 @@
     depth = render(orient(points, dataset.up_axis), projection)  # f4 [N, V, R, R] in 0..1
 
 N clouds, P points, V views, R rows and columns. `stages.projection.differentiable` has functions of the same names for
-torch tensors, on the tensor's device and differentiable in the smoothing weights. It is not imported here, so that the
-CPU path starts without torch.
+torch tensors, on the tensor's device and differentiable in the smoothing weights. It is imported only where a device is
+given, so that the CPU path starts without torch.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from stages.projection import maps
 from stages.projection.clouds import concatenate_clouds
 from stages.projection.methods import method_named, method_with_points
 from stages.projection.presets import Projection
+
+if TYPE_CHECKING:
+    import torch
 
 Clouds = np.ndarray | Sequence[np.ndarray]
 
@@ -36,17 +39,36 @@ class Projected(NamedTuple):
 
 
 def render(
-    points: Clouds, projection: Projection, *, threads: int | None = None, source: str = "points", first_sample: int = 0
+    points: Clouds,
+    projection: Projection,
+    *,
+    device: "torch.device | None" = None,
+    threads: int | None = None,
+    source: str = "points",
+    first_sample: int = 0,
 ) -> np.ndarray:
     """Depth maps f4 [N, V, R, R] in 0..1 of clouds [N, P, 3 or more] or a sequence of [P, 3 or more].
 
-    R is `methods.map_size(projection)`; `threads` is every core when None. With white background the nearest surface is
-    0 and the background exactly 1; black is the opposite. Raises InputError for an unknown method, and naming `source`
-    and the sample for a bad cloud, counted from `first_sample` where the clouds are part of a larger set.
+    R is `methods.map_size(projection)`. Without a `device` the compiled loops run on `threads` threads, every core when
+    None; with one it is torch. With white background the nearest surface is 0 and the background exactly 1; black is
+    the opposite. Raises InputError for an unknown method, and naming `source` and the sample for a bad cloud, counted
+    from `first_sample` where the clouds are part of a larger set.
     """
+    if device is not None:
+        return render_on(device, points, projection, source=source, first_sample=first_sample).cpu().numpy()
     method = method_named(projection.method)
     flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
     return method.run(flat, offsets, projection, threads=threads, per_point=False)[0]
+
+
+def render_on(
+    device: "torch.device", points: Clouds, projection: Projection, *, source: str = "points", first_sample: int = 0
+) -> "torch.Tensor":
+    """The same maps as a tensor that stays on `device`."""
+    from stages.projection import differentiable  # here: the CPU path starts without torch
+
+    clouds = differentiable.on_device(points, device, source=source, first_sample=first_sample)
+    return differentiable.render(clouds, projection, checked=True)
 
 
 def project(

@@ -26,16 +26,19 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def note(what: str, *, plain: float, ours: float, unit: str) -> None:
-    """Put one comparison into reports/experiments/speed.csv, in place of what stood there of it."""
+def note(what: str, *, plain: float, ours: float, unit: str, machine: str | None = None) -> None:
+    """Put one comparison into reports/experiments/speed.csv, in place of what stood there of it.
+
+    `machine` is what it ran on, this one's cores where it is not said.
+    """
     rows = {row.what: row for row in read_rows(SPEED, SpeedRow)} if SPEED.is_file() else {}
     command = f"python {Path(sys.argv[0]).resolve().relative_to(ROOT)}"
     rounded = {"plain": float(f"{plain:.4g}"), "ours": float(f"{ours:.4g}")}
-    rows[what] = SpeedRow(what=what, **rounded, unit=unit, command=command, machine=machine())
+    rows[what] = SpeedRow(what=what, **rounded, unit=unit, command=command, machine=machine or cores())
     write_rows(SPEED, [rows[name] for name in sorted(rows)], SpeedRow)
 
 
-def machine() -> str:
+def cores() -> str:
     """Number and name of this machine's cores."""
     name = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     return f"{os.cpu_count()} cores of {name[1] if name else 'an unknown processor'}"
