@@ -39,7 +39,7 @@ class PointClip:
     `backbone` is an entry of the bundled params.yaml: bundled, vit_b16, ... Of a mesh `points` are sampled, a cloud is
     thinned to so many; with `strict` an input of which something is dropped or guessed is refused. Wherever `on_error`
     is taken, it is called with the source of an input that cannot be read and the reason, and the others are done;
-    without it the first one raises InputError. `up` is the axis that points up in the inputs; "auto" guesses that of each.
+    without it the first one raises InputError. `up` is the axis that points up in them; "auto" guesses each one's.
     """
 
     def __init__(

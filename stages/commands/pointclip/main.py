@@ -27,7 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(status)
+    if status:
+        sys.exit(status)
 
 
 def parser() -> argparse.ArgumentParser:
