@@ -88,3 +88,17 @@ def test_a_missing_file_and_a_missing_entry(tmp_path):
         params.dataset_entry("shapenet")
     with pytest.raises(InputError, match=r"backbone.vit_x: no such entry"):
         params.backbone_entry("vit_x")
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("select.data", "unknown key"),
+        ("selected", "unknown key"),
+        ("selected.datasets", "no such section"),
+        ("select.datasets.first", "no such section"),
+    ],
+)
+def test_an_override_of_an_unknown_key_is_one_line(key, says):
+    with pytest.raises(InputError, match=rf"params\.yaml: {key}: {says}"):
+        load_params(ROOT, overrides={key: ["modelnet40"]})

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -97,9 +98,7 @@ def read_geometry(path: Path, *, clean: bool = True) -> Geometry:
     inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     try:
         with np.errstate(all="ignore"):
-            geometry = FORMATS[suffix](content, inner)
-            geometry = without_bad_points(geometry) if clean else geometry
-            _expect_surface(geometry)
+            geometry = checked(FORMATS[suffix](content, inner), clean=clean)
     except FormatError as error:
         raise InputError(f"{path}: not a readable {suffix[1:]} file: {one_line(error)}") from error
     except Exception as error:  # a parser may stumble over a damaged file in any way
@@ -114,7 +113,7 @@ def points_of(geometry: Geometry, path: Path, *, points: int | None, seed: int) 
     Coordinates that float32 would blur are centred or scaled first, as `in_single` says. The draw on a mesh depends on
     `seed` and the file's name alone, so that more files change no other's points.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(os.fsencode(path.name))])
     if geometry.faces is not None:
         if points is None:
             raise InputError(f"{path}: a mesh; set `points` in the dataset's entry to say how many are sampled on it")
@@ -125,6 +124,16 @@ def points_of(geometry: Geometry, path: Path, *, points: int | None, seed: int) 
     if len(cloud) > MOST_POINTS:
         cloud = cloud[np.sort(rng.choice(len(cloud), MOST_POINTS, replace=False))]
     return cloud[resample(cloud, points)]
+
+
+def checked(geometry: Geometry, *, clean: bool = True) -> Geometry:
+    """The geometry as a surface, unless `clean` is false without points that none has.
+
+    FormatError without two different points, with values that are not finite, or for a mesh without area.
+    """
+    geometry = without_bad_points(geometry) if clean else geometry
+    _expect_surface(geometry)
+    return geometry
 
 
 def notes_of(geometry: Geometry) -> tuple[str, ...]:
