@@ -11,7 +11,7 @@ N objects, V views, D width of a feature, R pixels a side of a depth map, P poin
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -21,6 +21,11 @@ from stages.core.root import default_root
 from stages.own.inputs import Cloud, Given, read_cloud, several, source_of
 from stages.own.results import Axis, Boxes, Classification, Encoded, PartLabels, Up, UpGuess
 from stages.own.upright import AXES, agreement, best_axes
+
+if TYPE_CHECKING:  # these modules are brought when they are used
+    from stages.artifacts.library import Entry
+    from stages.own.index import Indexed
+    from stages.own.search import Searchable
 
 OnError = Callable[[str, InputError], None]
 OWN_PARTS = {"bundled": "bundled_parts"}  # backbones whose patches mean nothing, and those that tell parts for them
@@ -178,6 +183,30 @@ class PointClip:
         """The axis that points up in every object, with the agreement of views under each: see `upright`."""
         clouds = self._read(objects, on_error)
         return [UpGuess(cloud.source, *guess) for cloud, guess in zip(clouds, self._guesses(clouds), strict=True)]
+
+    def index(
+        self,
+        folder: str | Path,
+        out: str | Path,
+        *,
+        up: Up = "y",
+        anew: bool = False,
+        each: "Callable[[Entry], None]" = lambda entry: None,
+    ) -> "Indexed":
+        """Write a library of all objects below `folder` to the Parquet file `out`, and say what became of them.
+
+        What `out` already holds of unchanged files is kept, unless `anew`; a stopped run is continued. `each` is called
+        with every file's entry as it is there, with its `error` where it could not be read.
+        """
+        from stages.own.index import index
+
+        return index(self, Path(folder), Path(out), up=up, anew=anew, each=each)
+
+    def open_library(self, path: str | Path) -> "Searchable":
+        """The library at `path` in memory, for searches: `.search("a chair with arms")`, `like=`, `image=`."""
+        from stages.own.search import Searchable
+
+        return Searchable(self, Path(path))
 
     @cached_property
     def _clip(self):

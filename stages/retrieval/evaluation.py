@@ -6,15 +6,18 @@ import numpy as np
 
 from stages.artifacts.figures import RetrievalFigures
 from stages.artifacts.types import Features
-from stages.retrieval.floor import floor, null_scores_of_words
+from stages.retrieval.floor import floor, null_scores_of_words, spread
 from stages.retrieval.pooling import POOLINGS, pool, scores
 
-MOST_QUERIES = 300  # objects of a split that are asked for in turn, evenly spread
+MOST_OBJECTS = 1000  # of a split that are searched, evenly spread
+MOST_QUERIES = 300  # of these that are asked for in turn
 
 
 def retrieval_figures(features: Features, text: np.ndarray) -> dict[str, RetrievalFigures]:
     """By pooling, what searches among one split's objects find, with text features f4 [C, D] of the classes' words."""
-    return {name: _figures(features, text, pooling=name) for name in POOLINGS}
+    rows = spread(len(features.labels), most=MOST_OBJECTS)
+    values, labels = features.values[rows], features.labels[rows]
+    return {name: _figures(values, labels, text, pooling=name) for name in POOLINGS}
 
 
 def chosen_pooling(figures: Mapping[str, RetrievalFigures]) -> str:
@@ -31,26 +34,24 @@ def average_precision(found: np.ndarray, relevant: np.ndarray) -> float:
     return float((np.cumsum(hits)[hits] / (np.flatnonzero(hits) + 1)).mean())
 
 
-def _figures(features: Features, text: np.ndarray, *, pooling: str) -> RetrievalFigures:
-    vectors, labels = pool(features.values, pooling), features.labels
-    classes = np.unique(labels)
-    found = {label: scores(vectors, text[label][None]) for label in classes}
-    passed = [_passes(vectors, text, label, without=np.empty(0, np.int64)) for label in classes]
-    wrongly = [_passes(vectors, text, label, without=np.flatnonzero(labels == label)) for label in classes]
+def _figures(features: np.ndarray, labels: np.ndarray, text: np.ndarray, *, pooling: str) -> RetrievalFigures:
+    vectors = pool(features, pooling)
+    found = {label: scores(vectors, text[label][None]) for label in np.unique(labels)}
     return RetrievalFigures(
-        words_map=_percent([average_precision(found[label], labels == label) for label in classes]),
-        words_first=_percent([labels[found[label].argmax()] == label for label in classes]),
+        words_map=_percent([average_precision(scored, labels == label) for label, scored in found.items()]),
+        words_first=_percent([labels[scored.argmax()] == label for label, scored in found.items()]),
         objects_map=_percent(_precisions_of_objects(vectors, labels)),
-        above_floor=_percent(passed),
-        false_positives=_percent(wrongly),
+        above_floor=_percent([_passes(features, text, label, pooling=pooling) for label in found]),
+        false_positives=_percent(
+            [_passes(features[labels != label], text, label, pooling=pooling) for label in found]
+        ),
     )
 
 
 def _precisions_of_objects(vectors: np.ndarray, labels: np.ndarray) -> list[float]:
     """The average precision of every object asked for among the others, where its class has others."""
-    asked = np.unique(np.linspace(0, len(labels) - 1, min(MOST_QUERIES, len(labels))).astype(int))
     precisions = []
-    for row in asked:
+    for row in spread(len(labels), most=MOST_QUERIES):
         others = np.arange(len(labels)) != row
         relevant = (labels == labels[row])[others]
         if relevant.any():
@@ -58,14 +59,15 @@ def _precisions_of_objects(vectors: np.ndarray, labels: np.ndarray) -> list[floa
     return precisions
 
 
-def _passes(vectors: np.ndarray, text: np.ndarray, label: int, *, without: np.ndarray) -> bool:
-    """Whether the words of class `label` get past the floor among the objects but those of `without`.
+def _passes(features: np.ndarray, text: np.ndarray, label: int, *, pooling: str) -> bool:
+    """Whether the words of class `label` get past the floor among objects of `features` [N, V, D].
 
     The floor comes from the other classes' words, as that of a library comes from words that nobody asked for.
     """
-    kept = np.delete(vectors, without, axis=0)
-    lowest = floor(null_scores_of_words(kept, np.delete(text, label, axis=0)))
-    return lowest is not None and bool(scores(kept, text[label][None]).max() > lowest)
+    if not len(features):
+        return False
+    lowest = floor(null_scores_of_words(features, np.delete(text, label, axis=0), pooling=pooling))
+    return lowest is not None and bool(scores(pool(features, pooling), text[label][None]).max() > lowest)
 
 
 def _percent(shares: list) -> float:
