@@ -22,6 +22,7 @@ LAYERS = {
     "language.llm": 4,
     "backbones": 4,
     "zeroshot": 5,
+    "retrieval": 5,
     "prompt_search": 6,
     "fewshot": 7,
     "segmentation": 7,
@@ -153,9 +154,7 @@ def code_in_packages(root):
     return [
         str(path)
         for path in files_of(root)
-        if path.name == "__init__.py"
-        and len(path.parts) > 2
-        and len(ast.parse((root / path).read_text()).body) > 1
+        if path.name == "__init__.py" and len(path.parts) > 2 and len(ast.parse((root / path).read_text()).body) > 1
     ]
 
 

@@ -100,7 +100,12 @@ def write_library(path: Path, entries: Iterable[Entry], encoding: Encoding, null
     packed = {name: "none" if name in (THUMBNAIL, f"{FEATURES}.list.element") else "zstd" for name in _leaves()}
     with complete_file(path) as temporary:
         pq.write_table(
-            table, temporary, compression=packed, use_dictionary=["kind", "up"], row_group_size=8192, write_page_checksum=True
+            table,
+            temporary,
+            compression=packed,
+            use_dictionary=["kind", "up"],
+            row_group_size=8192,
+            write_page_checksum=True,
         )
 
 

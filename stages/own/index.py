@@ -176,9 +176,7 @@ def index(
         AXES if up == "auto" else (up,),
         lambda depth: model._clip.encode_depth(depth, batch_size=depth.shape[0] * depth.shape[1]),
     )
-    return index_folder(
-        indexing, find_files([folder]), out, words=background_features(model), anew=anew, each=each
-    )
+    return index_folder(indexing, find_files([folder]), out, words=background_features(model), anew=anew, each=each)
 
 
 def content_hash(file: Path) -> str:
@@ -225,7 +223,9 @@ def _entries_of(out: Path, encoding: Encoding) -> list[Entry]:
         return []
     stored, entries = read_entries(out)
     if different := first_difference(stored, encoding):
-        raise InputError(f"{out}: was made with {different}; expected another file, or --anew to encode everything again")
+        raise InputError(
+            f"{out}: was made with {different}; expected another file, or --anew to encode everything again"
+        )
     return entries
 
 

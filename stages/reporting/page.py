@@ -44,8 +44,10 @@ class Section:
 
 def page(sections: Sequence[Section], *, title: str, summary: str, weights: Table, parameters: str) -> str:
     """The whole page; `weights` says what was loaded for each backbone, `parameters` is params.yaml as it was read."""
-    return environment().get_template(TEMPLATE).render(
-        title=title, summary=summary, sections=sections, weights=weights, parameters=parameters
+    return (
+        environment()
+        .get_template(TEMPLATE)
+        .render(title=title, summary=summary, sections=sections, weights=weights, parameters=parameters)
     )
 
 

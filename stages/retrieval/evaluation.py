@@ -42,9 +42,7 @@ def _figures(features: np.ndarray, labels: np.ndarray, text: np.ndarray, *, pool
         words_first=_percent([labels[scored.argmax()] == label for label, scored in found.items()]),
         objects_map=_percent(_precisions_of_objects(vectors, labels)),
         above_floor=_percent([_passes(features, text, label, pooling=pooling) for label in found]),
-        false_positives=_percent(
-            [_passes(features[labels != label], text, label, pooling=pooling) for label in found]
-        ),
+        false_positives=_percent([_passes(features[labels != label], text, label, pooling=pooling) for label in found]),
     )
 
 

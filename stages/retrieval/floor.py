@@ -6,8 +6,8 @@ are the null scores. A query whose best score is below their quantile 1 - rate m
 in the library gets past it with a probability of about `rate`, the false-positive rate.
 
 Nobody has labelled the library, so an object counts as a word's own where no other word fits it better and at least two
-thirds of its views say so by themselves. The share was chosen on the train split of the bundled objects; how often words
-without an object get past the floor there and on the test split is in reports/tables/retrieval.md.
+thirds of its views say so by themselves. The share was chosen on the train split of the bundled objects; how often
+words without an object get past the floor there and on the test split is in reports/tables/retrieval.md.
 """
 
 from collections.abc import Sequence

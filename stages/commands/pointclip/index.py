@@ -20,7 +20,9 @@ def add_parser(commands) -> None:
         example=EXAMPLE,
     )
     parser.add_argument("folder", type=Path, help="folder of meshes and point clouds, at any depth")
-    parser.add_argument("--out", type=Path, required=True, metavar="PARQUET", help="library to write, or to bring up to date")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PARQUET", help="library to write, or to bring up to date"
+    )
     parser.add_argument("--anew", action="store_true", help="encode everything again, whatever the library holds")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_model(parser)

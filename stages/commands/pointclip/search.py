@@ -116,7 +116,7 @@ def _verdict(found) -> str:
     if found.floor is None:
         reason = "pictures have none" if found.kind == "pictures" else "too few words are known to say where"
         return f"the nearest objects; no floor below which nothing matches ({reason})"
-    where = f"floor {found.floor:.3f}, which {found.rate:.0%} of searches for what is not there get past"
+    where = f"floor {found.floor:.3f}, set for {found.rate:.0%} of searches for what is not there to get past it"
     if found.nothing_matches:
         return f"nothing matches: the nearest objects are below the {where}"
     return f"{sum(hit.matches for hit in found.hits)} of these are above the {where}"
