@@ -134,8 +134,8 @@ def index_folder(
     """Write the library of `files` to `out`; `each` is called with every entry as it is there.
 
     What `out` and a stopped run hold of the same encoding is taken over where a file's name and content are the same;
-    with `anew` nothing is. `words` f4 [B, D] are what null scores come from. InputError where `out` is no library or one
-    of another encoding, and where another process writes it.
+    with `anew` nothing is. `words` f4 [B, D] are what null scores come from. InputError where `out` is no library or
+    one of another encoding, and where another process writes it.
     """
     unfinished = out.with_name(f".{out.name}.unfinished")
     known = [] if anew else _entries_of(out, indexing.encoding)
@@ -223,9 +223,7 @@ def _entries_of(out: Path, encoding: Encoding) -> list[Entry]:
         return []
     stored, entries = read_entries(out)
     if different := first_difference(stored, encoding):
-        raise InputError(
-            f"{out}: was made with {different}; expected another file, or --anew to encode everything again"
-        )
+        raise InputError(f"{out}: was made with {different}; give another file, or encode all again (--anew)")
     return entries
 
 

@@ -6,18 +6,24 @@ from stages.reporting.page import Section
 from stages.reporting.tables import Table, number
 from stages.retrieval.evaluation import chosen_pooling
 from stages.retrieval.floor import RATE
-from stages.retrieval.pooling import DEFAULT
+from stages.retrieval.pooling import DEFAULT, POOLINGS
 
+SPLITS = ("train", "test")
 HEADER = ("dataset", "backbone", "split", "pooling", "words, mAP", "words, first right %", "objects, mAP")
 
 
 def section(runs: Runs) -> Section:
     """One row per run, split and pooling; which pooling is the best on each train split."""
     rows = [
-        (*key, split, f"{pooling} (default)" if pooling == DEFAULT else pooling, *_cells(figures))
+        (
+            *key,
+            split,
+            f"{pooling} (default)" if pooling == DEFAULT else pooling,
+            *_cells(metrics.retrieval[split][pooling]),
+        )
         for key, metrics in runs.items()
-        for split, of_split in metrics.retrieval.items()
-        for pooling, figures in of_split.items()
+        for split in SPLITS
+        for pooling in POOLINGS
     ]
     notes = [
         f"Chosen on the train split of {dataset} with {backbone}, by the mean average precision of words: "
@@ -32,14 +38,14 @@ def section(runs: Runs) -> Section:
         numeric_from=4,
         notes=(
             *notes,
-            "A backbone trained on the train split, as `bundled` is on home_objects, is near its ceiling there.",
+            "The bundled backbone was trained on the train split of home_objects and is near its ceiling there.",
         ),
     )
     text = (
         "Every class's words are looked for among the objects of a split, and every object among the others. `mean` is "
-        "the mean direction of the views, `max` the view nearest to the query, `best` the one view nearest to the mean. "
-        "Above the floor: classes whose words are taken to match; false positives: the same when all objects of the class "
-        "are taken away."
+        "the mean direction of the views, `max` the view nearest to the query, `best` the one view that is nearest to "
+        "the mean. Above the floor: classes whose words are taken to match; false positives: the same when all objects "
+        "of the class are taken away."
     )
     return Section("retrieval", "Search", text, "dvc repro evaluate report", (table,))
 
