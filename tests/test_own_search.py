@@ -69,7 +69,7 @@ def test_scores_are_those_of_the_definition(pooling, features, queries, seed):
     query = unit(np.random.default_rng(seed).standard_normal((queries, features.shape[2]))).astype("f4")
     expected = [np.mean([plain_score(views, vector, pooling) for vector in query]) for views in features.astype("f8")]
     vectors = pool(features, pooling)
-    assert vectors.shape == (len(features), features.shape[1] if pooling == "max" else 1, features.shape[2])
+    assert vectors.shape == (features.shape[1] if pooling == "max" else 1, len(features), features.shape[2])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), 1, atol=1e-5)
     np.testing.assert_allclose(scores(vectors, query), expected, atol=1e-4)
 

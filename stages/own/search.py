@@ -103,13 +103,13 @@ class Searchable:
         return self.library.thumbnails([hit.row for hit in found.hits])
 
     def _vectors(self, pooling: str) -> np.ndarray:
-        """The pooled features f4 [N, K, D], computed once."""
+        """The pooled features f4 [K, N, D], computed once."""
         return pool(self.library.features, pooling)
 
     def _query(self, kind: str, asked, *, up: Up | None, pooling: str) -> np.ndarray:
         """The vectors f4 [Q, D] of what is asked for."""
         if kind == OBJECTS:
-            return pool(self._model.encode(asked, up=up or self.library.encoding.up).features, pooling)[0]
+            return pool(self._model.encode(asked, up=up or self.library.encoding.up).features, pooling)[:, 0]
         if kind == PICTURES:
             return self._model.encode_images(asked)
         subject = ARTICLE.sub("", asked.strip())

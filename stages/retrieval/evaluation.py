@@ -53,7 +53,7 @@ def _precisions_of_objects(vectors: np.ndarray, labels: np.ndarray) -> list[floa
         others = np.arange(len(labels)) != row
         relevant = (labels == labels[row])[others]
         if relevant.any():
-            precisions.append(average_precision(scores(vectors, vectors[row])[others], relevant))
+            precisions.append(average_precision(scores(vectors, vectors[:, row])[others], relevant))
     return precisions
 
 

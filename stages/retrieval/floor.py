@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.retrieval.pooling import pool, scores
+from stages.retrieval.pooling import pool, score_table
 
 RATE = 0.05
 AGREEING = 2 / 3  # share of an object's views that make it a word's own
@@ -27,7 +27,7 @@ def null_scores_of_words(features: np.ndarray, words: np.ndarray, *, pooling: st
 
     `features` [N, V, D] are those of the library. A word that all objects belong to has no null score.
     """
-    found = _scores_of(words, pool(features, pooling))
+    found = score_table(pool(features, pooling), words[:, None])
     fitting, sure = _fitting(features, words, found)
     own = (fitting == np.arange(len(words))[:, None]) & sure
     return _highest(found, without=own)
@@ -39,9 +39,9 @@ def null_scores_of_objects(features: np.ndarray, words: np.ndarray, *, pooling: 
     At most MOST_QUERIES objects of the library are asked for.
     """
     vectors = pool(features, pooling)
-    fitting, _ = _fitting(features, words, _scores_of(words, vectors))
-    asked = spread(len(vectors), most=MOST_QUERIES)
-    return _highest(_scores_of([vectors[row] for row in asked], vectors), without=fitting == fitting[asked, None])
+    fitting, _ = _fitting(features, words, score_table(vectors, words[:, None]))
+    asked = spread(len(features), most=MOST_QUERIES)
+    return _highest(score_table(vectors, np.moveaxis(vectors[:, asked], 1, 0)), without=fitting == fitting[asked, None])
 
 
 def floor(null_scores: Sequence[float], *, rate: float = RATE) -> float | None:
@@ -52,12 +52,6 @@ def floor(null_scores: Sequence[float], *, rate: float = RATE) -> float | None:
 def spread(count: int, *, most: int) -> np.ndarray:
     """At most `most` of the rows 0 to `count` - 1, evenly spread: i8 [rows]."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
-
-
-def _scores_of(queries: Sequence[np.ndarray], vectors: np.ndarray) -> np.ndarray:
-    """Scores f4 [queries, N]; a query is one vector [D] or several [Q, D]."""
-    found = [scores(vectors, np.atleast_2d(query)) for query in queries]
-    return np.stack(found) if found else np.empty((0, len(vectors)), np.float32)
 
 
 def _fitting(features: np.ndarray, words: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
