@@ -62,11 +62,13 @@ def scores(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
 def score_table(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Scores f4 [B, N] as `scores` gives them for B queries f4 [B, Q, D]; some at a time, which bounds the memory."""
     count, per_query, width = queries.shape
-    found = np.empty((count, vectors.shape[1]), np.float32)
+    flat, found = vectors.reshape(-1, width), np.empty((count, vectors.shape[1]), np.float32)
     step = max(1, MOST_COLUMNS // max(1, per_query))
     for start in range(0, count, step):
         block = queries[start : start + step].reshape(-1, width)
-        products = (vectors @ block.T).max(axis=0)
+        # one column as a matrix would take numpy's slow path
+        products = flat @ block[0] if len(block) == 1 else flat @ block.T
+        products = products.reshape(*vectors.shape[:2], len(block)).max(axis=0)
         found[start : start + step] = products.reshape(vectors.shape[1], -1, per_query).mean(axis=2).T
     return found
 
