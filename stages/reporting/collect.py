@@ -26,6 +26,7 @@ from stages.reporting import (
     few_shot,
     peers,
     prompt_cost,
+    retrieval,
     sections,
     segmentation,
     speed,
@@ -57,6 +58,7 @@ def gather(params: Params, paths: Paths) -> list[Section]:
     compared = report_comparisons(runs, published, params, paths)
     return [
         *(_classification(classified, compared, published, params, paths) if classified else ()),
+        *([retrieval.section(classified)] if classified else ()),
         few_shot.section(few_shots, published),
         *([segmentation.section(segmented, published, _shapes(segmented, paths))] if segmented else ()),
         *([detection.section(detected, published, _scenes(detected, params, paths))] if detected else ()),
