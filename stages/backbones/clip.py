@@ -74,6 +74,23 @@ class ClipModel:
         self.patch_grid(resolution)
         return self._in_batches(lambda maps: self._encode_patch_batch(maps, resolution), depth, batch_size)
 
+    def encode_photos(self, photos: np.ndarray, *, batch_size: int, normalisation: str = "clip") -> np.ndarray:
+        """Features f4 [N, D] of colour pictures f4 [N, 3, R, R] in 0..1, resized to the model's own resolution.
+
+        `normalisation` "clip" is the mean and deviation that open_clip notes of the weights, "none" none.
+        """
+        visual, none = self._model.visual, ((0.0,), (1.0,))
+        values = (visual.image_mean, visual.image_std) if normalisation == "clip" else none
+        mean, std = (torch.tensor(value, device=self.device).view(-1, 1, 1) for value in values)
+
+        @torch.inference_mode()
+        def encode(batch: torch.Tensor) -> torch.Tensor:
+            pixels = (resize(batch.to(self.device), self.resolution) - mean) / std
+            return normalize(self.encode_pixels(pixels), dim=-1).cpu()
+
+        batches = torch.from_numpy(np.ascontiguousarray(photos)).split(batch_size)
+        return torch.cat([encode(batch) for batch in batches]).numpy()
+
     def encode_maps(self, maps: torch.Tensor, *, checkpoint_batch: int | None = None) -> torch.Tensor:
         """Features [B, D] of maps [B, R, R] or [B, 1, R, R] in 0..1 on `device`, differentiable in the maps.
 

@@ -98,9 +98,7 @@ def read_geometry(path: Path, *, clean: bool = True) -> Geometry:
     inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     try:
         with np.errstate(all="ignore"):
-            geometry = FORMATS[suffix](content, inner)
-            geometry = without_bad_points(geometry) if clean else geometry
-            _expect_surface(geometry)
+            geometry = checked(FORMATS[suffix](content, inner), clean=clean)
     except FormatError as error:
         raise InputError(f"{path}: not a readable {suffix[1:]} file: {one_line(error)}") from error
     except Exception as error:  # a parser may stumble over a damaged file in any way
@@ -119,14 +117,29 @@ def points_of(geometry: Geometry, path: Path, *, points: int | None, seed: int) 
     if geometry.faces is not None:
         if points is None:
             raise InputError(f"{path}: a mesh; set `points` in the dataset's entry to say how many are sampled on it")
-        mesh = trimesh.Trimesh(geometry.vertices, geometry.faces, process=False)
-        return in_single(trimesh.sample.sample_surface(mesh, points, seed=rng)[0])
+        return in_single(sample_surface(geometry, points, rng))
     cloud = in_single(geometry.vertices)
     if points is None:
         return cloud
     if len(cloud) > MOST_POINTS:
         cloud = cloud[np.sort(rng.choice(len(cloud), MOST_POINTS, replace=False))]
     return cloud[resample(cloud, points)]
+
+
+def sample_surface(geometry: Geometry, points: int, rng: np.random.Generator) -> np.ndarray:
+    """Points f8 [points, 3] drawn on a mesh by area."""
+    mesh = trimesh.Trimesh(geometry.vertices, geometry.faces, process=False)
+    return trimesh.sample.sample_surface(mesh, points, seed=rng)[0]
+
+
+def checked(geometry: Geometry, *, clean: bool = True) -> Geometry:
+    """The geometry as a surface, unless `clean` is false without points that none has.
+
+    FormatError without two different points, with values that are not finite, or for a mesh without area.
+    """
+    geometry = without_bad_points(geometry) if clean else geometry
+    _expect_surface(geometry)
+    return geometry
 
 
 def notes_of(geometry: Geometry) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The command `pointclip`: one module a subcommand."""

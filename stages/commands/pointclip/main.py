@@ -1,0 +1,38 @@
+"""The command `pointclip`: what your own meshes and clouds are, from the shell."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from stages.core.cli import TRACEBACK_VARIABLE
+from stages.core.errors import InputError
+
+# Every subcommand is a module beside this one with `add_parser(commands)`: it adds its parser and sets its `run`, which
+# takes the parsed arguments and gives the exit status. They import what is slow inside `run`.
+COMMANDS = ("classify", "parts", "boxes", "index", "search", "serve", "paper", "sweep")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the subcommand that `arguments` (None: the command line's) name; on bad input print one line, exit with 1."""
+    asked = parser().parse_args(arguments)
+    try:
+        status = asked.run(asked)
+    except InputError as error:
+        if asked.traceback or TRACEBACK_VARIABLE in os.environ:
+            raise
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(status)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command with all its subcommands."""
+    whole = argparse.ArgumentParser(prog="pointclip", description=__doc__.partition(": ")[2])
+    commands = whole.add_subparsers(title="commands", metavar="<command>", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"stages.commands.pointclip.{name}").add_parser(commands)
+    for one in commands.choices.values():
+        one.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
+    return whole
