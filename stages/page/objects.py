@@ -12,8 +12,8 @@ import numpy as np
 
 from stages.core.errors import InputError
 from stages.core.precision import in_single
-from stages.datasets.formats.geometry import Geometry
-from stages.datasets.objects import notes_of, points_of, read_geometry
+from stages.datasets.objects import points_of, read_geometry
+from stages.own.inputs import Cloud, what_was_read
 from stages.projection.clouds import orient
 
 MOST_KEPT = 8  # objects; the one that was not asked about for longest goes
@@ -23,20 +23,25 @@ LONGEST_NAME = 60  # characters of a file's name: in any writing less than what 
 
 @dataclass(frozen=True, eq=False)
 class Dropped:
-    """One object: points f4 [P, 3] as in its file, its triangles f4 [V, 3] and u4 [F, 3] if it is drawn with them.
+    """One object: its cloud, and what is drawn of a mesh, vertices f4 [V, 3] and faces u4 [F, 3], both empty of others."""
 
-    `told` is what the page says about it.
-    """
-
-    points: np.ndarray
+    cloud: Cloud
     vertices: np.ndarray
     faces: np.ndarray
-    told: dict
+
+    def described(self) -> dict:
+        """What the page says about it."""
+        read, notes = self.cloud.read, list(self.cloud.read.notes)
+        if read.faces > MOST_FACES:
+            notes.append(f"drawn as points: more than {MOST_FACES:,} triangles")
+        extent = [float(f"{size:.6g}") for size in read.extent]
+        kind = {"name": self.cloud.source, "vertices": read.vertices, "faces": read.faces}
+        return {**kind, "extent": extent, "notes": notes}
 
     def shape(self, up: str) -> bytes:
         """What is drawn with `up` turned to y: u4 P, V, F, then the points, vertices and faces, little-endian."""
-        counts = np.array([len(self.points), len(self.vertices), len(self.faces)], "<u4")
-        drawn = [orient(_in_unit_ball(positions), up).astype("<f4") for positions in (self.points, self.vertices)]
+        counts = np.array([len(self.cloud.points), len(self.vertices), len(self.faces)], "<u4")
+        drawn = [orient(_in_unit_ball(positions), up).astype("<f4") for positions in (self.cloud.points, self.vertices)]
         return b"".join(array.tobytes() for array in (counts, *drawn, self.faces.astype("<u4")))
 
 
@@ -69,10 +74,13 @@ def read_dropped(path: Path, *, points: int) -> Dropped:
     """
     try:
         geometry = read_geometry(path)
-        cloud = points_of(geometry, path, points=points, seed=0)
+        cloud = Cloud(path.name, points_of(geometry, path, points=points, seed=0), what_was_read(geometry))
     except InputError as error:
         raise InputError(str(error).replace(f"{path.parent}/", "")) from None
-    return _dropped(path.name, geometry, cloud)
+    if not 0 < geometry.face_count <= MOST_FACES:
+        return Dropped(cloud, np.empty((0, 3), np.float32), np.empty((0, 3), np.uint32))
+    used, faces = np.unique(geometry.faces, return_inverse=True)
+    return Dropped(cloud, in_single(geometry.vertices[used]), faces.reshape(-1, 3).astype(np.uint32))
 
 
 def file_name(name: str) -> str:
@@ -81,23 +89,6 @@ def file_name(name: str) -> str:
     if last.strip(".") == "":
         raise InputError("a file without a name")
     return last[-LONGEST_NAME:]
-
-
-def _dropped(name: str, geometry: Geometry, cloud: np.ndarray) -> Dropped:
-    vertices, faces, notes = np.empty((0, 3), np.float32), np.empty((0, 3), np.int64), list(notes_of(geometry))
-    if 0 < geometry.face_count <= MOST_FACES:
-        used, faces = np.unique(geometry.faces, return_inverse=True)
-        vertices, faces = in_single(geometry.vertices[used]), faces.reshape(-1, 3)
-    elif geometry.face_count:
-        notes.append(f"more than {MOST_FACES} triangles are not drawn: its points are")
-    told = {
-        "name": name,
-        "vertices": len(geometry.vertices),
-        "faces": geometry.face_count,
-        "extent": [float(f"{size:.6g}") for size in geometry.extent],
-        "notes": notes,
-    }
-    return Dropped(cloud, vertices, faces.astype(np.uint32), told)
 
 
 def _in_unit_ball(positions: np.ndarray) -> np.ndarray:

@@ -9,13 +9,14 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -23,11 +24,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stages.core.errors import InputError
 from stages.datasets.objects import FORMATS
 from stages.own.pointclip import PointClip
-from stages.page.objects import Kept, file_name, read_dropped
+from stages.page.objects import Dropped, Kept, file_name, read_dropped
 from stages.page.worker import BusyError, Worker
 from stages.reporting.colours import part_colours
 
@@ -46,8 +48,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-
-Answer = Callable[[Request], Awaitable[Response]]
 
 
 class Page:
@@ -90,7 +90,7 @@ class Page:
                 path = Path(folder) / name
                 await save(request, path, most=self._most_bytes)
                 dropped = await self._worker.run(read_dropped, path, points=self._model.points)
-        return JSONResponse({**dropped.told, "id": self._kept.add(dropped)}, 201)
+        return JSONResponse({**dropped.described(), "id": self._kept.add(dropped)}, 201)
 
     async def shape(self, request: Request) -> Response:
         """What is drawn, as `Dropped.shape` writes it."""
@@ -102,7 +102,7 @@ class Page:
         """The depth maps as pictures, with the name of each view and the direction it is seen from."""
         dropped, up = self._asked(request), up_of(request.query_params)
         async with self._worker.place():
-            depth = await self._worker.run(self._model.depth_maps, dropped.points, up=up)
+            depth = await self._worker.run(self._model.depth_maps, dropped.cloud, up=up)
         seen = zip(depth, self._model.view_names, self._model.view_directions, strict=True)
         maps = [{"picture": picture(one), "view": view, "from": direction.tolist()} for one, view, direction in seen]
         return JSONResponse({"maps": maps})
@@ -111,15 +111,15 @@ class Page:
         """The axis that seems to point up."""
         dropped = self._asked(request)
         async with self._worker.place():
-            [(up, _)] = await self._worker.run(self._model.guess_up, dropped.points)
-        return JSONResponse({"up": up})
+            [guess] = await self._worker.run(self._model.guess_up, dropped.cloud)
+        return JSONResponse({"up": guess.axis})
 
     async def labels(self, request: Request) -> Response:
         """The best labels with their probabilities."""
         dropped, asked = self._asked(request), await question(request)
         labels, up = names_of(asked, "labels"), up_of(asked)
         async with self._worker.place():
-            [found] = await self._worker.run(self._model.classify, dropped.points, labels, top=BEST, up=up)
+            [found] = await self._worker.run(self._model.classify, dropped.cloud, labels, top=BEST, up=up)
             notes = await self._notes(labels)
         return JSONResponse({"best": found.best, "notes": notes})
 
@@ -128,14 +128,14 @@ class Page:
         dropped, asked = self._asked(request), await question(request)
         parts, up, category = names_of(asked, "parts"), up_of(asked), name_of(asked.get("category", ""), "category")
         async with self._worker.place():
-            found = await self._worker.run(self._model.parts, dropped.points, parts, category=category or None, up=up)
+            found = await self._worker.run(self._model.parts, dropped.cloud, parts, category=category or None, up=up)
             notes = await self._notes([*parts, category])
         rows = zip(found.parts, found.shares, part_colours(range(len(found.parts))), strict=True)
         shares = [{"name": part, "share": share, "colour": colour} for part, share, colour in rows]
         points = base64.b64encode(found.labels.astype("<u2")).decode()
         return JSONResponse({"parts": shares, "points": points, "notes": notes})
 
-    def _asked(self, request: Request):
+    def _asked(self, request: Request) -> Dropped:
         return self._kept.get(request.path_params["key"])
 
     async def _notes(self, names: list[str]) -> list[str]:

@@ -1,0 +1,40 @@
+"""Where the page is served: the socket, who may ask, and the line that says where to look."""
+
+import socket
+import sys
+
+import uvicorn
+
+from stages.core.errors import InputError, one_line
+from stages.datasets.objects import MOST_BYTES
+from stages.own.pointclip import PointClip
+from stages.page.server import LOOPBACK, application
+
+EVERYWHERE = ("0.0.0.0", "::")
+MOST_CONNECTIONS = 64
+
+
+def serve(model: PointClip, *, host: str, port: int) -> None:
+    """Serve the page at `host` and `port` until the process is interrupted; the model is loaded first.
+
+    Raises InputError where nothing can listen there.
+    """
+    listening = listen(host, port)
+    model.load()
+    local = host in ("127.0.0.1", "localhost", "::1")
+    if not local:
+        print(f"warning: others on the network can use this page: it listens at {host}", file=sys.stderr)
+    hosts = ("*",) if host in EVERYWHERE else (*LOOPBACK, host)
+    shown = f"[{host}]" if ":" in host else host
+    print(f"open http://{shown}:{listening.getsockname()[1]} in a browser; Ctrl+C ends it", flush=True)
+    app = application(model, hosts=hosts, most_bytes=MOST_BYTES)
+    config = uvicorn.Config(app, log_level="warning", limit_concurrency=MOST_CONNECTIONS, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; InputError where none can."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--host {host} --port {port}: nothing can listen there ({one_line(error)})") from error
