@@ -77,7 +77,7 @@ class Page:
 
     async def about(self, request: Request) -> Response:
         """What is read, how large it may be, and whose weights answer."""
-        told = {"formats": [*FORMATS], "most_bytes": self._most_bytes, "ups": UPS, "weights": self._model.weights}
+        told = {"formats": [*FORMATS], "most_bytes": self._most_bytes, "ups": UPS, "backbone": self._model.backbone}
         return JSONResponse({**told, "index": None})
 
     async def add(self, request: Request) -> Response:

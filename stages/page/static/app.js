@@ -3,7 +3,7 @@
 import { Viewer, rgb } from "./viewer.js";
 
 const $ = id => document.getElementById(id);
-const EXAMPLE_LABELS = "chair, table, floor lamp, sofa, bed, mug, guitar, plant, bicycle, car";
+const EXAMPLE_LABELS = "chair, table, lamp, sofa, bed, mug, guitar, plant, bicycle, car";
 const state = { about: null, object: null, viewer: null, waiting: 0 };
 
 // ---- asking the server ------------------------------------------------------------------------------------------
@@ -86,15 +86,13 @@ async function showShape() {
   const bytes = await (await ask(`api/objects/${id}/shape?up=${up}`)).arrayBuffer();
   const [points, vertices, faces] = new Uint32Array(bytes, 0, 3);
   const at = [12, 12 + 12 * points, 12 + 12 * (points + vertices)];
-  const surface = $("stage").parentElement.querySelector("input[value=surface]");
-  surface.disabled = !faces;
-  (faces ? surface : surface.form || document).checked = true;
-  document.querySelector(`input[name=draw][value=${faces ? "surface" : "points"}]`).checked = true;
+  drawing("surface").disabled = !faces;
   viewer()?.show({
     points: new Float32Array(bytes, at[0], 3 * points),
     vertices: new Float32Array(bytes, at[1], 3 * vertices),
     faces: new Uint32Array(bytes, at[2], 3 * faces),
   });
+  draw(faces ? "surface" : "points");
   const { maps } = await json(`api/objects/${id}/maps?up=${up}`);
   $("maps").replaceChildren(...maps.map((map, n) => {
     const button = made("button"), picture = made("img");
@@ -134,7 +132,7 @@ async function colourParts() {
   const told = await post(`api/objects/${state.object.id}/parts`, asked);
   $("shares").replaceChildren(bars(told.parts), ...told.notes.map(note => made("p", note, "muted")));
   const colours = told.parts.map(part => rgb(part.colour).map(value => Math.round(255 * value)));
-  const labels = Uint8Array.from(atob(told.points), letter => letter.charCodeAt(0));
+  const labels = new Uint16Array(Uint8Array.from(atob(told.points), letter => letter.charCodeAt(0)).buffer);
   state.viewer?.colourPoints(Uint8Array.from([...labels].flatMap(label => colours[label])));
   draw("points");
 }
@@ -180,9 +178,10 @@ function made(tag, text = "", className = "") {
   return element;
 }
 
+const drawing = what => document.querySelector(`input[name=draw][value=${what}]`);
+
 function draw(what) {
-  const choice = document.querySelector(`input[name=draw][value=${what}]`);
-  if (!choice.disabled) choice.checked = true;
+  drawing(what).checked = true;
   state.viewer?.drawSurface(what === "surface");
 }
 
@@ -235,6 +234,7 @@ function listen() {
   for (const choice of document.querySelectorAll("input[name=draw]"))
     choice.addEventListener("change", () => state.viewer?.drawSurface(choice.value === "surface"));
   $("up").addEventListener("change", () => busily("Turning …", async () => {
+    if ($("up").value === "guess") $("up").value = (await json(`api/objects/${state.object.id}/upright`)).up;
     $("shares").replaceChildren();
     await showShape();
     await nameIt();
@@ -263,11 +263,11 @@ function listen() {
 function begin() {
   return busily("Loading the model …", async () => {
     state.about = await json("api/about");
-    const { formats, most_bytes: most, ups, index, model } = state.about;
+    const { formats, most_bytes: most, ups, index, backbone } = state.about;
     $("formats").textContent = `${formats.map(format => format.slice(1)).join(", ")}; also with .gz; up to ${megabytes(most)}`;
     $("file").accept = [...formats, ".gz"].join(",");
-    $("up").replaceChildren(...ups.map(up => made("option", up)));
-    $("about").textContent = `Weights: ${model}`;
+    $("up").replaceChildren(...[...ups, "guess"].map(up => made("option", up)));
+    $("about").textContent = `Weights: ${backbone}`;
     $("search").hidden = !index;
     if (index) $("search-title").textContent = `Find among ${count(index.objects, "object")}`;
     listen();

@@ -43,7 +43,7 @@ void main() {
 }`;
 
 const HOME = { yaw: 0.6, pitch: 0.35, zoom: 1 };
-const FOCAL = 2.2, EYE = 3.0;
+const FOCAL = 2.7, EYE = 3.0;
 const STEP = 0.12;  // radians a key turns
 
 export class Viewer {
@@ -178,7 +178,7 @@ export class Viewer {
   drawPoints(side) {
     const { gl, buffers, at, shape } = this, count = shape.points.length / 3;
     gl.uniform1i(at.kind, 1);
-    gl.uniform1f(at.size, side * Math.max(0.012, 2.2 / Math.sqrt(count)) * 1.4);
+    gl.uniform1f(at.size, side * Math.max(0.015, 2.4 / Math.sqrt(count)));
     this.attribute(0, buffers.points, gl.FLOAT);
     if (this.colours) this.attribute(1, buffers.tints, gl.UNSIGNED_BYTE);
     else gl.disableVertexAttribArray(1);
