@@ -154,7 +154,7 @@ def code_in_packages(root):
         str(path)
         for path in files_of(root)
         if path.name == "__init__.py"
-        and path.parent.name != "stages"
+        and len(path.parts) > 2
         and len(ast.parse((root / path).read_text()).body) > 1
     ]
 

@@ -32,7 +32,7 @@ class PointClip:
     """A backbone with everything that it takes to name objects, read at first use; features are of unit norm.
 
     `backbone` is an entry of the bundled params.yaml: bundled, vit_b16, ... Of a mesh `points` are sampled, a cloud is
-    thinned to so many. Wherever `on_error` is taken, it is called with an input that cannot be read and the reason, and
+    thinned to so many; with `strict` an input of which something is dropped or guessed is refused. Wherever `on_error` is taken, it is called with an input that cannot be read and the reason, and
     the other inputs are done; without it the first one raises InputError.
     """
 
@@ -43,11 +43,12 @@ class PointClip:
         device: str = "auto",
         templates: str = "simple",
         points: int = 2048,
+        strict: bool = False,
         root: Path | None = None,
     ):
         if not 2 <= points <= MOST_POINTS:
             raise InputError(f"points {points}: expected 2 to {MOST_POINTS}")
-        self.backbone, self.points = backbone, points
+        self.backbone, self.points, self.strict = backbone, points, strict
         self._root = root or default_root()
         self._params = load_params(self._root)
         self._entry = self._params.backbone_entry(backbone)
@@ -58,6 +59,11 @@ class PointClip:
     def weights(self) -> str:
         """Which weights answer, in words."""
         return f"{self.backbone} ({self._entry.architecture}, {self._entry.pretrained})"
+
+    @property
+    def parts_weights(self) -> str:
+        """The same of `parts`."""
+        return self._part_teller.weights
 
     @property
     def logit_scale(self) -> float:
@@ -209,7 +215,10 @@ class PointClip:
         for number, given in enumerate(several(objects)):
             source = source_of(given, number)
             try:
-                clouds.append(read_cloud(given, source=source, points=self.points))
+                cloud = read_cloud(given, source=source, points=self.points)
+                if self.strict and cloud.read.notes:
+                    raise InputError(f"{source}: {cloud.read.notes[0]} (strict)")
+                clouds.append(cloud)
             except InputError as error:
                 if on_error is None:
                     raise

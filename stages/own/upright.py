@@ -25,6 +25,4 @@ def agreement(features: np.ndarray) -> np.ndarray:
 
 def best_axes(scores: np.ndarray) -> list[tuple[Axis, dict[Axis, float]]]:
     """The axis of the highest of `scores` [3, N] for every object, with all three; a tie goes to the first of AXES."""
-    return [
-        (AXES[of_object.argmax()], dict(zip(AXES, map(float, of_object), strict=True))) for of_object in scores.T
-    ]
+    return [(AXES[of_object.argmax()], dict(zip(AXES, map(float, of_object), strict=True))) for of_object in scores.T]

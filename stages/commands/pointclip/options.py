@@ -2,6 +2,9 @@
 
 import argparse
 import textwrap
+from pathlib import Path
+
+from stages.core.errors import InputError
 
 UPS = ("x", "y", "z", "auto")
 
@@ -24,12 +27,15 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model(parser: argparse.ArgumentParser, *, up: str = "y", ups: tuple[str, ...] = UPS) -> None:
+def add_model(
+    parser: argparse.ArgumentParser, *, up: str = "y", ups: tuple[str, ...] = UPS, points: bool = True
+) -> None:
     """Which backbone answers, on what, and how an object is read."""
     parser.add_argument("--backbone", default="bundled", help="entry of params.yaml (default: bundled)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
     parser.add_argument("--up", choices=ups, default=up, help=f"axis that points up in the files (default: {up})")
-    parser.add_argument("--points", type=int, default=2048, help="points sampled on a mesh, or kept of a cloud")
+    if points:
+        parser.add_argument("--points", type=int, default=2048, help="points sampled on a mesh, or kept of a cloud")
 
 
 def add_forms(parser: argparse.ArgumentParser) -> None:
@@ -37,3 +43,9 @@ def add_forms(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV")
+
+
+def must_be_checkout(command: str) -> None:
+    """InputError where the working directory is no checkout of this project, which some commands run in."""
+    if not (Path("dvc.yaml").is_file() and Path("params.yaml").is_file()):
+        raise InputError(f"pointclip {command}: no dvc.yaml and params.yaml here, expected a checkout of the project")

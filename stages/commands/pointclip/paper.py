@@ -1,0 +1,28 @@
+"""`pointclip paper`: the published selection, run as one (a door to `stages.commands.reproduce`)."""
+
+import argparse
+
+from stages.commands.pointclip.options import must_be_checkout, new_parser
+
+EXAMPLE = """
+pointclip paper --dry-run    # what it will fetch, under which terms, disk, time and cost
+pointclip paper
+"""
+
+
+def add_parser(commands) -> None:
+    """Add the parser of `paper`."""
+    about = "Run the published selection in a checkout, with a verdict for every published figure."
+    parser = new_parser(commands, "paper", about=about, example=EXAMPLE)
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument("--yes", action="store_true", help="start without asking")
+    parser.set_defaults(run=run)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Run `stages.commands.reproduce`."""
+    must_be_checkout("paper")
+    from stages.commands import reproduce
+
+    reproduce.main(asked.dry_run, asked.yes)
+    return 0
