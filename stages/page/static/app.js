@@ -267,7 +267,9 @@ function begin() {
     $("formats").textContent = `${formats.map(format => format.slice(1)).join(", ")}; also with .gz; up to ${megabytes(most)}`;
     $("file").accept = [...formats, ".gz"].join(",");
     $("up").replaceChildren(...[...ups, "guess"].map(up => made("option", up)));
-    $("about").textContent = `Weights: ${backbone}`;
+    $("about").textContent = backbone === "bundled"
+      ? "Weights: bundled. It knows about a hundred household words; --backbone vit_b16 knows more."
+      : `Weights: ${backbone}`;
     $("search").hidden = !index;
     if (index) $("search-title").textContent = `Find among ${count(index.objects, "object")}`;
     listen();

@@ -86,10 +86,11 @@ export class Viewer {
     this.draw();
   }
 
-  /** Look from `direction` [x, y, z], from the object to the eye. */
+  /** Look from `direction` [x, y, z], from the object to the eye; from above or below x stays to the right. */
   lookFrom([x, y, z]) {
-    this.pose.yaw = Math.hypot(x, z) > 1e-3 ? -Math.atan2(x, z) : 0;
-    this.pose.pitch = Math.atan2(y, Math.hypot(x, z));
+    const pole = Math.hypot(x, z) < 0.5;
+    this.pose.yaw = pole ? 0 : -Math.atan2(x, z);
+    this.pose.pitch = Math.atan2(y, pole ? z : Math.hypot(x, z));
     this.draw();
   }
 
