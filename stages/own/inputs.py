@@ -10,6 +10,7 @@ import numpy as np
 from stages.core.errors import InputError
 from stages.own.results import Read
 
+
 @dataclass(frozen=True, eq=False)
 class Cloud:
     """The points f4 [P, 3] of one object, in the coordinates of its file, and what was read."""

@@ -22,7 +22,9 @@ def serve(model: PointClip, *, host: str, port: int) -> None:
     Raises InputError where nothing can listen there.
     """
     listening = listen(host, port)
-    model.classify(ANY_CLOUD, ANY_LABELS)  # now, so that it is loaded, and what is wrong with it said, before it is asked
+    model.classify(
+        ANY_CLOUD, ANY_LABELS
+    )  # now, so that it is loaded, and what is wrong with it said, before it is asked
     local = host in ("127.0.0.1", "localhost", "::1")
     if not local:
         print(f"warning: others on the network can use this page: it listens at {host}", file=sys.stderr)
