@@ -43,7 +43,7 @@ void main() {
 }`;
 
 const HOME = { yaw: 0.6, pitch: 0.35, zoom: 1 };
-const FOCAL = 2.7, EYE = 3.0;
+const FOCAL = 2.6, EYE = 3.0;
 const STEP = 0.12;  // radians a key turns
 
 export class Viewer {
@@ -133,7 +133,7 @@ export class Viewer {
     this.fill(buffers.faces, gl.ELEMENT_ARRAY_BUFFER, shape.faces);
     if (this.colours) this.fill(buffers.tints, gl.ARRAY_BUFFER, this.colours);
     const [low, wide] = extent(shape.faces.length ? shape.vertices : shape.points);
-    const corners = [[-1, -1], [1, -1], [-1, 1], [1, 1]], side = wide * 1.5;
+    const corners = [[-1, -1], [1, -1], [-1, 1], [1, 1]], side = wide * 1.35;
     this.fill(buffers.ground, gl.ARRAY_BUFFER,
       new Float32Array(corners.flatMap(([x, z]) => [x * side, low - 0.01, z * side])));
     this.fill(buffers.rim, gl.ARRAY_BUFFER, new Float32Array(corners.flatMap(([x, z]) => [x, z, 0])));
@@ -179,7 +179,7 @@ export class Viewer {
   drawPoints(side) {
     const { gl, buffers, at, shape } = this, count = shape.points.length / 3;
     gl.uniform1i(at.kind, 1);
-    gl.uniform1f(at.size, side * Math.max(0.015, 2.4 / Math.sqrt(count)));
+    gl.uniform1f(at.size, side * Math.max(0.015, 2.6 / Math.sqrt(count)));
     this.attribute(0, buffers.points, gl.FLOAT);
     if (this.colours) this.attribute(1, buffers.tints, gl.UNSIGNED_BYTE);
     else gl.disableVertexAttribArray(1);
