@@ -153,9 +153,7 @@ def code_in_packages(root):
     return [
         str(path)
         for path in files_of(root)
-        if path.name == "__init__.py"
-        and len(path.parts) > 2
-        and len(ast.parse((root / path).read_text()).body) > 1
+        if path.name == "__init__.py" and len(path.parts) > 2 and len(ast.parse((root / path).read_text()).body) > 1
     ]
 
 

@@ -57,7 +57,7 @@ EDITS = {
     "stages/datasets/folder.py": ["download"],
     "stages/artifacts/boxes.py": ["detect", "report"],
     "stages/config/detect.py": ["detect", "report"],
-    "stages/commands/classify.py": [],
+    "stages/commands/pointclip/classify.py": [],
     "stages/bundled/rooms.py": [],
     "stages/projection/README.md": [],
 }

@@ -18,7 +18,7 @@ from object_files import EXTENT, XYZ, chair, gltf_tree
 from object_variants import READ, concave_obj, occupancy
 from refused_files import REFUSED
 
-from stages.commands import classify as command
+from stages.commands.pointclip.main import main as pointclip
 from stages.core.errors import InputError
 from stages.datasets.formats.geometry import triangulate
 from stages.datasets.objects import FORMATS, MOST_BYTES, notes_of, read_geometry, read_object, suffix_of
@@ -187,7 +187,8 @@ def test_classify_tells_the_shared_files_that_it_can_and_one_line_each_of_the_ot
     for up in "yz":
         chosen = [name for name, _, axis in rows if axis == up]
         labels = "chair, bottle, cactus, floor lamp, bed, table"
-        command = [sys.executable, "-m", "stages.commands.classify", *chosen, "--labels", labels, "--up", up, "--json"]
+        command = [sys.executable, "-m", "stages.commands.pointclip", "classify", *chosen, "--up", up, "--json"]
+        command += ["--labels", labels]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ODD, env=environment, text=True, capture_output=True, check=False)
         assert done.returncode == (1 if up == "y" else 0), done.stderr
@@ -227,7 +228,6 @@ import resource, sys, time
 from pathlib import Path
 import numpy as np
 import object_files
-from stages.commands import classify as command
 from stages.core.errors import InputError
 from stages.datasets.objects import read_object
 from test_odd_files import damaged
@@ -310,10 +310,11 @@ def test_reading_gives_points_of_the_object_alone(tmp_path):
 
 
 def classify(*paths, **changes):
-    """The command in this process, with its options as the command line gives them."""
-    options = {"labels": "chair, bottle, table", "up": "y", "points": 512, "templates": "simple"}
-    names = ("part", "category", "ply", "backbone", "sheet", "json", "verbose", "strict")
-    command.main(files=list(paths), **(dict.fromkeys(names) | options | changes))
+    """The command in this process."""
+    options = ["--labels", "chair, bottle, table", "--points", "512"]
+    for name, value in changes.items():
+        options += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    pointclip(["classify", *map(str, paths), *options])
 
 
 @pytest.fixture
@@ -349,11 +350,13 @@ def test_json_says_what_was_read_and_strict_refuses_what_was_guessed(several, tm
     assert read[0] == whole
     assert (read[1]["kind"], read[1]["guessed"]) == ("cloud", ["the first column counts the rows, x y z follow"])
     assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
-    with pytest.raises(InputError, match=r"index.txt: guessed that the first column .* \(--strict\)"):
+    with pytest.raises(SystemExit) as ended:
         classify(index, strict=True)
+    assert ended.value.code == 1
+    assert re.fullmatch(r"error: .*index.txt: guessed that the first column .* \(strict\)\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("points", [-5, 0, 1, 10**9])
 def test_a_number_of_points_out_of_range_is_one_line(points, several):
-    with pytest.raises(InputError, match=f"--points {points}: expected 2 to 1000000"):
+    with pytest.raises(SystemExit, match=f"^error: points {points}: expected 2 to 1000000$"):
         classify(several[0], points=points)

@@ -15,7 +15,7 @@ from stages.artifacts.prompts import PROMPT_COLUMNS, read_prompts, write_prompts
 from stages.artifacts.types import Prompts
 from stages.backbones.loading import load_backbone
 from stages.backbones.vocabulary import unknown_words
-from stages.commands import classify
+from stages.commands.pointclip.main import main as pointclip
 from stages.config.params import load_params
 
 ROOT = Path(__file__).parents[1]
@@ -90,22 +90,13 @@ def test_the_words_are_stored_only_where_there_are_some(tmp_path):
 WARNING = "warning: backbone bundled does not know {}: to it these words of the class names mean nothing"
 
 
-def test_classify_says_the_unknown_words_once(tmp_path, capsys, monkeypatch):
+def test_classify_says_the_unknown_words_once(tmp_path, capsys):
     files = [tmp_path / name for name in ("one.stl", "two.stl")]
     for file in files:
         trimesh.creation.box((1, 2, 3)).export(file)
-    arguments = ["classify", *map(str, files), "--labels", "cow, horse, table"]
-    monkeypatch.setattr("sys.argv", arguments)
-    run_classify()
+    pointclip(["classify", *map(str, files), "--labels", "cow, horse, table"])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert len(lines) == 1 and lines[0].startswith(WARNING.format("cow, horse"))
-
-
-def run_classify():
-    """The command as a person starts it."""
-    import runpy
-
-    runpy.run_path(classify.__file__, run_name="__main__")
 
 
 def test_embed_and_evaluate_say_the_unknown_words(tiny, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The wheel holds what its commands need: installed where there is no checkout, `classify` knows a table."""
+"""The wheel holds what its commands need: installed where there is no checkout, `pointclip` knows a table."""
 
 import json
 import shutil

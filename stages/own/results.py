@@ -3,7 +3,7 @@
 N objects, V views, D width of a feature, R pixels a side of a depth map, P points, K parts, Q boxes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -62,8 +62,8 @@ class PartLabels:
 
     source: str
     parts: tuple[str, ...]
-    labels: np.ndarray
-    points: np.ndarray
+    labels: np.ndarray = field(repr=False)
+    points: np.ndarray = field(repr=False)
     up: Axis
     read: Read
 
@@ -106,8 +106,8 @@ class Encoded:
     """
 
     sources: tuple[str, ...]
-    features: np.ndarray
+    features: np.ndarray = field(repr=False)
     points: np.ndarray
     up: tuple[Axis, ...]
     read: tuple[Read, ...]
-    depth: np.ndarray | None = None
+    depth: np.ndarray | None = field(default=None, repr=False)

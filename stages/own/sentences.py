@@ -1,4 +1,4 @@
-"""Sentences about labels and parts, and their features."""
+"""Sentences about labels, and the features of sentences about names."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,12 +25,12 @@ def label_sentences(labels: Sequence[str], *, templates: str, root: Path) -> dic
 
 
 def average_features(
-    model: ClipModel, sentences: dict[str, list[str]], *, batch_size: int, backbone: str
+    model: ClipModel, sentences: dict[str, list[str]], *, words: Sequence[str], batch_size: int
 ) -> np.ndarray:
     """One feature a name f4 [K, D]: the mean over its sentences, of which all have as many, normalised.
 
-    Words that the backbone has never seen are told on stderr.
+    Those of `words` that the backbone has never seen are told on stderr.
     """
-    warn_of_unknown_words(model.unknown_words(map(display_name, sentences)), backbone=backbone)
+    warn_of_unknown_words(model.unknown_words(map(display_name, words)), backbone=model.name)
     features = model.encode_text([text for of_name in sentences.values() for text in of_name], batch_size=batch_size)
     return ensemble(features, np.arange(len(features)).reshape(len(sentences), -1))

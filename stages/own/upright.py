@@ -1,7 +1,8 @@
 """Which axis of an object points up, guessed from how well its views agree when it is set upright.
 
-N objects, V views, D width of a feature. The network knows upright things: seen rightly, the views of one object give
-features that resemble each other, and seen lying they resemble nothing in particular.
+N objects, V views, D width of a feature. The network knows upright things: seen rightly, the views around one object
+give features that resemble each other, and seen lying they resemble nothing in particular. Views from the poles are
+left out: they show another outline however the object stands.
 """
 
 from typing import get_args
@@ -11,6 +12,12 @@ import numpy as np
 from stages.own.results import Axis
 
 AXES: tuple[Axis, ...] = get_args(Axis)
+POLES = ("pole", "top", "bottom")  # how the names of such views begin
+
+
+def around(view_names: tuple[str, ...]) -> list[int]:
+    """Which of the views go around the object."""
+    return [view for view, name in enumerate(view_names) if not name.startswith(POLES)]
 
 
 def agreement(features: np.ndarray) -> np.ndarray:
@@ -21,8 +28,3 @@ def agreement(features: np.ndarray) -> np.ndarray:
     views = features.shape[1]
     total = features.sum(axis=1)
     return (np.einsum("nd,nd->n", total, total) - views) / (views * (views - 1))
-
-
-def best_axes(scores: np.ndarray) -> list[tuple[Axis, dict[Axis, float]]]:
-    """The axis of the highest of `scores` [3, N] for every object, with all three; a tie goes to the first of AXES."""
-    return [(AXES[of_object.argmax()], dict(zip(AXES, map(float, of_object), strict=True))) for of_object in scores.T]

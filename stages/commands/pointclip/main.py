@@ -22,9 +22,13 @@ def main(arguments: list[str] | None = None) -> None:
         if asked.traceback or TRACEBACK_VARIABLE in os.environ:
             raise
         sys.exit(f"error: {error}")
+    except BrokenPipeError:  # whoever reads stdout has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(status)
+    if status:
+        sys.exit(status)
 
 
 def parser() -> argparse.ArgumentParser:

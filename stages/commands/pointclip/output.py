@@ -19,7 +19,8 @@ class Printer:
 
     def add(self, document: dict, *, rows: Iterable[Sequence], lines: Iterable[str]) -> None:
         """One object, as JSON's keys, CSV's rows and lines below its name."""
-        first = not self._objects
+        first, guessed = not self._objects, getattr(self._asked, "up", None) == "auto"
+        document |= {"up_guessed": True} if guessed else {}
         self._objects.append(document)
         if self._asked.csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -27,7 +28,8 @@ class Printer:
             sys.stdout.flush()
         elif not self._asked.json:
             verbose = [_size(document)] if getattr(self._asked, "verbose", False) else []
-            tell("\n".join([document["file"], *(f"  {line}" for line in [*verbose, *lines])]))
+            name = f"{document['file']}  ({document['up']} up, guessed)" if guessed else document["file"]
+            tell("\n".join([name, *(f"  {line}" for line in [*verbose, *lines])]))
 
     def end(self) -> None:
         """The JSON document; beneath lines, which weights they come from."""

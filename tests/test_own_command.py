@@ -1,0 +1,171 @@
+"""The command `pointclip`: files of one's own named, their parts coloured, rooms searched for furniture."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from own_objects import room, table_with_four_legs
+
+from stages.commands.pointclip.main import COMMANDS, main
+from stages.reporting.colours import COLOURS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A table as a mesh, z up."""
+    path = tmp_path_factory.mktemp("mesh") / "table.stl"
+    table_with_four_legs().export(path)
+    return path
+
+
+@pytest.fixture
+def pointclip(capsys, monkeypatch):
+    """Run the command in this process; its exit status, what it printed, and the lines on stderr without warnings."""
+
+    def run(*arguments, given=""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(given))
+        try:
+            main([*map(str, arguments)])
+            status = 0
+        except SystemExit as ended:
+            status = ended.code
+        said = capsys.readouterr()
+        lines = [
+            line for line in said.err.splitlines() if not line.startswith(("warning: backbone", "note: compiling"))
+        ]
+        return status, said.out, [*lines, *([status] if isinstance(status, str) else [])]
+
+    return run
+
+
+def test_a_mesh_and_a_cloud_are_classified_with_labels_from_stdin_and_shown(table, tmp_path, pointclip):
+    sheet, cloud = tmp_path / "sheet.png", tmp_path / "cloud.npy"
+    np.save(cloud, trimesh.load(table).sample(3000, seed=0).astype("f4"))
+    options = ("--labels", "-", "--up", "z", "--json", "--sheet", sheet)
+    status, printed, _ = pointclip("classify", table, cloud, *options, given="lamp\ntable\nairplane\n")
+    found = json.loads(printed)
+    assert status == 0 and found["weights"].startswith("bundled (")
+    assert [one["best"][0][0] for one in found["objects"]] == ["table", "table"]
+    assert [one["up"] for one in found["objects"]] == ["z", "z"] and "up_guessed" not in found["objects"][0]
+    assert sheet.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_folders_and_a_list_on_stdin_are_done_but_for_one_bad_file(table, tmp_path, pointclip):
+    (tmp_path / "in/deep").mkdir(parents=True)
+    (tmp_path / "in/deep/one.stl").write_bytes(table.read_bytes())
+    (tmp_path / "in/bad.stl").write_text("<html>")
+    listed = f"{tmp_path / 'in'}\n{table}\n\n{tmp_path}/*.none\n"
+    options = ("--labels", "lamp, table", "--up", "auto", "--csv", "--top", "1")
+    status, printed, errors = pointclip("classify", "-", *options, given=listed)
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert status == 1
+    assert [row["file"] for row in rows] == [str(tmp_path / "in/deep/one.stl"), str(table)]
+    assert [(row["rank"], row["label"]) for row in rows] == [("1", "table")] * 2 and float(rows[0]["probability"]) > 0.9
+    assert errors == [
+        f"error: {tmp_path}/*.none: no file matches this pattern",
+        f"error: {tmp_path}/in/bad.stl: its content is an HTML page, not a stl file",
+    ]
+
+
+def test_a_guessed_axis_is_said(table, pointclip):
+    status, printed, _ = pointclip("classify", table, "--labels", "lamp, table", "--up", "auto")
+    assert status == 0 and printed.splitlines()[0] == f"{table}  (z up, guessed)"
+    _, printed, _ = pointclip("classify", table, "--labels", "lamp, table", "--up", "auto", "--json")
+    [one] = json.loads(printed)["objects"]
+    assert (one["up"], one["up_guessed"]) == ("z", True)
+
+
+def test_the_parts_of_a_mesh_are_told_and_coloured(table, tmp_path, pointclip):
+    ply = tmp_path / "parts.ply"
+    options = ("--parts", "top, leg", "--category", "table", "--up", "z", "--json", "--ply", ply)
+    status, printed, _ = pointclip("parts", table, *options)
+    found = json.loads(printed)
+    assert status == 0 and found["weights"].startswith("bundled_parts (")
+    coloured = trimesh.load(ply)
+    of_top, of_leg = (
+        np.all(coloured.colors[:, :3] == list(bytes.fromhex(colour[1:])), axis=1) for colour in COLOURS[:2]
+    )
+    assert np.all(of_top ^ of_leg)
+    shares = dict(found["objects"][0]["parts"])
+    assert shares == pytest.approx({"top": of_top.mean(), "leg": of_leg.mean()}, abs=1e-4)
+    heights = coloured.vertices[:, 2]
+    assert np.mean(of_top == (heights > 0.45)) > 0.8
+
+
+def test_boxes_of_a_room_are_told_in_all_forms(tmp_path, pointclip):
+    scan, classes = room()
+    path = tmp_path / "room.npy"
+    np.save(path, scan.points)
+    asked = ("boxes", path, "--labels", ",".join(classes), "--least", "0.5")
+    status, printed, _ = pointclip(*asked, "--json")
+    boxes = json.loads(printed)["objects"][0]["boxes"]
+    assert status == 0 and "armchair" in [box["label"] for box in boxes] and all(box["score"] >= 0.5 for box in boxes)
+    _, table, _ = pointclip(*asked, "--csv")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [(row["label"], float(row["x"])) for row in rows] == [(box["label"], box["centre"][0]) for box in boxes]
+    _, lines, _ = pointclip(*asked)
+    assert len(lines.splitlines()) == len(boxes) + 2 and lines.startswith(str(path))
+    _, lines, _ = pointclip(*asked[:-1], "1.1")
+    assert lines.splitlines()[1] == "  no box"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("classify", "missing.obj", "--labels", "a,b"), "missing.obj: no such file"),
+        (("classify", "README.md", "--labels", "a,b"), "README.md: format '.md'"),
+        (("classify", "README.md", "--labels", "a, a"), "--labels: 1 different names"),
+        (("classify", "a.ply", "--labels", "a, b", "--backbone", "none_such"), "backbone.none_such: no such entry"),
+        (("classify", "a.ply", "--labels", "a, b", "--top", "0"), "top 0: expected"),
+        (("classify", "-", "--labels", "-"), "--labels -: the files are read from stdin"),
+        (("parts", "missing.ply", "--parts", "seat, leg"), "missing.ply: no such file"),
+        (("parts", "missing.ply", "--parts", "seat"), "--parts: 1 different names"),
+        (("parts", "-", "--parts", "-"), "--parts -: the files are read from stdin"),
+        (("parts", "a.ply", "b.ply", "--parts", "seat, leg", "--ply", "out.ply"), "--ply out.ply: expected one file"),
+        (("parts", "a.ply", "--parts", "seat, leg", "--ply", "out.obj"), "--ply out.obj: expected a name"),
+        (("boxes", "missing.ply", "--labels", "a, b"), "missing.ply: no such file"),
+        (("boxes", "-", "--labels", "-"), "--labels -: the files are read from stdin"),
+    ],
+)
+def test_a_wrong_call_is_one_line(arguments, says, pointclip):
+    status, _, errors = pointclip(*arguments)
+    assert status not in (0, None) and len(errors) == 1 and says in errors[0] and errors[0].startswith("error: ")
+
+
+@pytest.mark.parametrize("arguments", [("paper", "--dry-run"), ("sweep", "kernels")])
+def test_what_needs_a_checkout_says_so(arguments, tmp_path, monkeypatch, pointclip):
+    monkeypatch.chdir(tmp_path)
+    status, _, [error] = pointclip(*arguments)
+    assert status and error.endswith("no dvc.yaml and params.yaml here, expected a checkout of the project")
+
+
+def test_the_doors_lead_to_what_is_there(monkeypatch, pointclip):
+    monkeypatch.chdir(ROOT)
+    status, printed, _ = pointclip("paper", "--dry-run")
+    assert status == 0 and "modelnet40_ply_hdf5_2048.zip" in printed
+    status, _, [error] = pointclip("sweep", "none_such")
+    assert status and "sweep.none_such: no such entry" in error
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_an_example(name, pointclip):
+    status, printed, _ = pointclip(name, "--help")
+    assert status == 0 and f"example:\n  pointclip {name} " in printed
+
+
+def test_help_is_quick_and_the_output_may_be_cut_off(table):
+    code = "import sys; sys.argv[1:] = ['--help']; from stages.commands.pointclip.main import main\n"
+    code += "try: main()\nexcept SystemExit: print('torch' in sys.modules, 'pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+    cut = f"{sys.executable} -m stages.commands.pointclip classify {table} --labels a,b --csv | true"
+    done = subprocess.run(cut, shell=True, cwd=ROOT, text=True, capture_output=True, check=True)
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
