@@ -19,6 +19,7 @@ from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.core.text import warn_of_unknown_words
+from stages.retrieval.evaluation import retrieval_figures
 from stages.zeroshot.classifier import average_prompts, class_features, prompt_ids
 from stages.zeroshot.evaluation import Classifier, by_sentences, classify, leakage, protocol_figures, single_views
 
@@ -29,7 +30,8 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     """Score every zero-shot protocol on the evaluated split; write its predictions, metrics and confusions."""
     params, paths = params or load_params(root), Paths(root)
     config = params.evaluate
-    features = read_features(paths.features(dataset, backbone), config.split)
+    stored = paths.features(dataset, backbone)
+    features = read_features(stored, config.split)
     prompts = read_prompts(paths.prompts(dataset, backbone))
     warn_of_unknown_words(prompts.unknown_words, backbone=backbone)
     classifiers = _classifiers(prompts, features, read_json(paths.search(dataset, backbone)), config)
@@ -45,6 +47,10 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
         sentences={
             name: by_sentences(features, prompts, prompt_ids(prompts, prompt_set=name, class_names=features.classes))
             for name in sorted(set(config.protocols.values()))
+        },
+        retrieval={
+            split: retrieval_figures(read_features(stored, split), classifiers[config.baseline].text)
+            for split in ("train", "test")
         },
     )
     names = np.array(features.classes)

@@ -22,6 +22,7 @@ LAYERS = {
     "language.llm": 4,
     "backbones": 4,
     "zeroshot": 5,
+    "retrieval": 5,
     "prompt_search": 6,
     "fewshot": 7,
     "segmentation": 7,

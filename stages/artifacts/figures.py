@@ -36,11 +36,27 @@ class AccuracyFigures(Figures):
 
 
 @strict_dataclass
+class RetrievalFigures:
+    """Searches among the objects of one split: mean average precision of words and of objects as queries.
+
+    `words_first` is the share of classes whose words find one of their objects first. `above_floor` is the share of
+    classes whose words get past the floor, `false_positives` that share when all objects of the class are taken away.
+    """
+
+    words_map: float
+    words_first: float
+    objects_map: float
+    above_floor: float
+    false_positives: float
+
+
+@strict_dataclass
 class ClassificationMetrics:
     """Zero-shot classification, by protocol.
 
     `leakage` is top-1 of the search on test labels less that of the search on train labels, in points; `views` is top-1
-    of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged.
+    of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged; `retrieval` is by
+    split and pooling over views.
     """
 
     task: Literal["classification"] = "classification"
@@ -50,6 +66,7 @@ class ClassificationMetrics:
     protocols: dict[str, AccuracyFigures]
     views: dict[int, float]
     sentences: dict[str, dict[int, float]]
+    retrieval: dict[str, dict[str, RetrievalFigures]]
 
 
 @strict_dataclass

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
@@ -25,6 +25,11 @@ from stages.own.upright import AXES, agreement, around
 
 # What is slow to import (torch, numba, the readers of formats) is imported where it is used: a call that is wrong, and
 # `pointclip --help`, do without.
+
+if TYPE_CHECKING:  # these modules are brought when they are used
+    from stages.artifacts.library import Entry
+    from stages.own.index import Indexed
+    from stages.own.search import Searchable
 
 OnError = Callable[[str, InputError], None]
 OWN_PARTS = {"bundled": "bundled_parts"}  # backbones whose patches mean nothing, and those that tell parts for them
@@ -194,6 +199,30 @@ class PointClip:
             for seen in self._seen(self._read(objects, on_error), "auto")
             for cloud, axis, scores in zip(seen.clouds, seen.axes, seen.agreement.T, strict=True)
         ]
+
+    def index(
+        self,
+        folder: str | Path,
+        out: str | Path,
+        *,
+        up: Up = "y",
+        anew: bool = False,
+        each: "Callable[[Entry], None]" = lambda entry: None,
+    ) -> "Indexed":
+        """Write a library of all objects below `folder` to the Parquet file `out`, and say what became of them.
+
+        What `out` already holds of unchanged files is kept, unless `anew`; a stopped run is continued. `each` is called
+        with every file's entry as it is there, with its `error` where it could not be read.
+        """
+        from stages.own.index import index
+
+        return index(self, Path(folder), Path(out), up=up, anew=anew, each=each)
+
+    def open_library(self, path: str | Path) -> "Searchable":
+        """The library at `path` in memory, for searches: `.search("a chair with arms")`, `like=`, `image=`."""
+        from stages.own.search import Searchable
+
+        return Searchable(self, Path(path))
 
     @cached_property
     def _clip(self):

@@ -26,6 +26,7 @@ from stages.reporting import (
     few_shot,
     peers,
     prompt_cost,
+    retrieval,
     sections,
     segmentation,
     speed,
@@ -55,6 +56,7 @@ def gather(params: Params, paths: Paths) -> list[Section]:
     compared = _compared(classified, segmented, detected, few_shots, published, params, paths)
     return [
         *(_classification(classified, published, params, paths) if classified else ()),
+        *([retrieval.section(classified)] if classified else ()),
         few_shot.section(few_shots, published),
         *([segmentation.section(segmented, published, _shapes(segmented, paths))] if segmented else ()),
         *([detection.section(detected, published, _scenes(detected, params, paths))] if detected else ()),

@@ -44,17 +44,24 @@ class Section:
 
 def page(sections: Sequence[Section], *, title: str, summary: str, weights: Table, parameters: str) -> str:
     """The whole page; `weights` says what was loaded for each backbone, `parameters` is params.yaml as it was read."""
-    environment = Environment(
+    return (
+        environment()
+        .get_template(TEMPLATE)
+        .render(title=title, summary=summary, sections=sections, weights=weights, parameters=parameters)
+    )
+
+
+def environment() -> Environment:
+    """The templates of this folder; text is escaped, a missing value is an error, and `rich` is a filter."""
+    templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["rich"] = _rich
-    return environment.get_template(TEMPLATE).render(
-        title=title, summary=summary, sections=sections, weights=weights, parameters=parameters
-    )
+    templates.filters["rich"] = _rich
+    return templates
 
 
 def weights_table(backbones: Mapping[str, Backbone]) -> Table:

@@ -1,16 +1,59 @@
-"""`pointclip index`."""
+"""`pointclip index`: a folder of objects as a library that can be searched."""
 
 import argparse
+from pathlib import Path
 
-from stages.core.errors import InputError
+from stages.commands.pointclip.options import add_model, new_parser
+
+EXAMPLE = """
+pointclip index models/ --out library.parquet --up z
+pointclip search library.parquet "a chair with arms"
+"""
 
 
 def add_parser(commands) -> None:
     """Add the parser of `index`."""
-    parser = commands.add_parser("index", help="not there yet")
+    parser = new_parser(
+        commands,
+        "index",
+        about="Encode every object below a folder once, for searches; again only what is new or changed.",
+        example=EXAMPLE,
+    )
+    parser.add_argument("folder", type=Path, help="folder of meshes and point clouds, at any depth")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PARQUET", help="library to write, or to bring up to date"
+    )
+    parser.add_argument("--anew", action="store_true", help="encode everything again, whatever the library holds")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_model(parser)
     parser.set_defaults(run=run)
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Not there yet."""
-    raise InputError("pointclip index: not there yet")
+    """Write the library with a progress bar; a file that cannot be read is a line on stderr and makes the status 1."""
+    import json
+
+    from tqdm import tqdm
+
+    from stages.commands.pointclip.files import say
+    from stages.own.inputs import find_files
+    from stages.own.pointclip import PointClip
+
+    model = PointClip(asked.backbone, device=asked.device, points=asked.points)
+    total = len(find_files([asked.folder])) if asked.folder.is_dir() else 0
+    with tqdm(total=total, unit="object", disable=None) as bar:
+
+        def each(entry) -> None:
+            bar.update()
+            if entry.error is not None:
+                say(f"error: {asked.folder / entry.path}: {entry.error}")
+
+        done = model.index(asked.folder, asked.out, up=asked.up, anew=asked.anew, each=each)
+    if asked.json:
+        rejects = [{"file": entry.path, "error": entry.error} for entry in done.rejects]
+        counts = {"library": str(done.path), "objects": done.objects, "encoded": done.encoded, "unchanged": done.known}
+        print(json.dumps({"weights": model.weights, **counts, "rejects": rejects}, indent=2))
+    else:
+        print(f"{done.path}: {done.objects} objects, {done.encoded} encoded now, {done.known} unchanged")
+        print(f"weights: {model.weights}")
+    return int(bool(done.rejects))

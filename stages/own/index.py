@@ -1,0 +1,268 @@
+"""A folder of objects -> a library of their features: every file encoded once, and only where it is new or changed.
+
+Threads read, sample and project the files while the backbone encodes what is ready. What is encoded is kept beside the
+library as it comes, so that a run that is stopped at any moment is continued by the next one, with the same result.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from filelock import FileLock, Timeout
+from PIL import Image
+
+from stages.artifacts.library import Encoding, Entry, first_difference, read_entries, write_library
+from stages.core.errors import InputError, one_line
+from stages.core.threads import available_cores
+from stages.own.inputs import find_files, read_cloud
+from stages.own.library import background_features, encoding_of
+from stages.own.results import Axis, Up
+from stages.own.upright import AXES, agreement, best_axes
+from stages.projection.clouds import orient
+from stages.projection.presets import Projection
+from stages.projection.rendering import render
+from stages.retrieval.floor import null_scores_of_objects, null_scores_of_words
+from stages.retrieval.pooling import POOLINGS, best_views
+
+AT_ONCE = 8  # objects that are encoded together: always so many, because the last bits depend on the shape of a product
+AHEAD = 6  # times as many are read ahead
+KEPT_EVERY = 10.0  # seconds after which what was encoded is written down
+
+Key = tuple[str, str]  # name and hash: points on a mesh are drawn by its name
+Encode = Callable[[np.ndarray], np.ndarray]  # depth maps f4 [N, V, R, R] -> features f4 [N, V, D]
+
+
+class Prepared(NamedTuple):
+    """A file that was read: what its row says already, and its depth maps f4 [A, V, R, R] under each of A axes."""
+
+    entry: Entry
+    depth: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What became of a folder: objects that were encoded now and that were known, and the files that cannot be read."""
+
+    path: Path
+    encoded: int
+    known: int
+    rejects: tuple[Entry, ...]
+
+    @property
+    def objects(self) -> int:
+        """How many objects the library holds."""
+        return self.encoded + self.known
+
+
+@dataclass
+class Indexing:
+    """What it takes to encode the files of one folder; `axes` are tried where the up axis is to be guessed."""
+
+    folder: Path
+    encoding: Encoding
+    projection: Projection
+    axes: Sequence[Axis]
+    encode: Encode
+    known: dict[Key, Entry] = field(default_factory=dict)
+
+    def entries(self, files: Iterable[Path]) -> Iterator[tuple[Entry, bool]]:
+        """The entry of every file and whether it was known, in no order; they are read ahead in threads."""
+        with ThreadPoolExecutor(available_cores()) as pool:
+            ready: list[Prepared] = []
+            for one in _read_ahead(pool, self._prepare, files, ahead=AHEAD * AT_ONCE):
+                if one.depth is None:
+                    yield one.entry, one.entry.error is None
+                else:
+                    ready.append(one)
+                if len(ready) == AT_ONCE:
+                    yield from ((entry, False) for entry in self._encoded(ready, pool))
+                    ready = []
+            yield from ((entry, False) for entry in (self._encoded(ready, pool) if ready else ()))
+
+    def _prepare(self, file: Path) -> Prepared:
+        name = file.relative_to(self.folder).as_posix()
+        digest = ""
+        try:
+            digest = content_hash(file)
+            if known := self.known.get((file.name, digest)):
+                return Prepared(dataclasses.replace(known, path=name), None)
+            cloud = read_cloud(file, source=str(file), points=self.encoding.points)
+            clouds = [orient(cloud.points, axis) for axis in self.axes]
+            depth = render(clouds, self.projection, threads=1, source=str(file))
+        except (InputError, OSError) as error:
+            reason = one_line(error).removeprefix(f"{file}: ")
+            return Prepared(Entry(name, digest, error=reason), None)
+        read, up = cloud.read, self.axes[0]
+        return Prepared(Entry(name, digest, read.kind, read.vertices, read.faces, up), depth)
+
+    def _encoded(self, ready: list[Prepared], pool: ThreadPoolExecutor) -> Iterator[Entry]:
+        """The entries with features and thumbnails; a batch that is not full is filled up with empty maps."""
+        depth = np.stack([one.depth for one in ready])
+        filled = np.concatenate([depth, np.zeros((AT_ONCE - len(depth), *depth.shape[1:]), depth.dtype)])
+        encoded = [self.encode(of_axis)[: len(ready)] for of_axis in np.moveaxis(filled, 1, 0)]
+        axes = [self.axes[0]] * len(ready)
+        if len(self.axes) > 1:
+            axes = [axis for axis, _ in best_axes(np.stack([agreement(features) for features in encoded]))]
+        chosen = [self.axes.index(axis) for axis in axes]
+        features = np.stack([encoded[axis][row] for row, axis in enumerate(chosen)]).astype(np.float16)
+        shown = [maps[axis, view] for maps, axis, view in zip(depth, chosen, best_views(features), strict=True)]
+        for one, axis, of_views, picture in zip(ready, axes, features, pool.map(png, shown), strict=True):
+            yield dataclasses.replace(one.entry, up=axis, features=of_views, thumbnail=picture)
+
+
+def index_folder(
+    indexing: Indexing,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    words: np.ndarray,
+    anew: bool = False,
+    kept_every: float = KEPT_EVERY,
+    each: Callable[[Entry], None] = lambda entry: None,
+) -> Indexed:
+    """Write the library of `files` to `out`; `each` is called with every entry as it is there.
+
+    What `out` and a stopped run hold of the same encoding is taken over where a file's name and content are the same;
+    with `anew` nothing is. `words` f4 [B, D] are what null scores come from. InputError where `out` is no library or
+    one of another encoding, and where another process writes it.
+    """
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    known = [] if anew else _entries_of(out, indexing.encoding)
+    entries, new, last = [], [], time.monotonic()
+    with _locked(unfinished, out):
+        parts = _parts(unfinished, None if anew else indexing.encoding)
+        indexing.known = {
+            (Path(entry.path).name, entry.sha256): entry
+            for entry in (*known, *(entry for part in parts for entry in part))
+            if entry.error is None
+        }
+        number, encoded = len(parts), 0
+        for entry, was_known in indexing.entries(files):
+            entries.append(entry)
+            each(entry)
+            if entry.error is None and not was_known:
+                encoded += 1
+                new.append(entry)
+            if new and time.monotonic() - last >= kept_every:
+                write_library(unfinished / f"{number:06d}.parquet", new, indexing.encoding, {})
+                number, new, last = number + 1, [], time.monotonic()
+        _write(out, entries, indexing.encoding, words)
+        shutil.rmtree(unfinished, ignore_errors=True)
+    rejects = tuple(sorted((entry for entry in entries if entry.error is not None), key=lambda entry: entry.path))
+    return Indexed(out, encoded, len(entries) - encoded - len(rejects), rejects)
+
+
+def index(
+    model, folder: Path, out: Path, *, up: Up, anew: bool, each: Callable[[Entry], None] = lambda entry: None
+) -> Indexed:
+    """`index_folder` with a `PointClip`; InputError where `folder` is none, or holds no object."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: {'a file, expected a folder' if folder.exists() else 'no such folder'}")
+    indexing = Indexing(
+        folder,
+        encoding_of(model, up=up),
+        model._projection,
+        AXES if up == "auto" else (up,),
+        lambda depth: model._clip.encode_depth(depth, batch_size=depth.shape[0] * depth.shape[1]),
+    )
+    return index_folder(indexing, find_files([folder]), out, words=background_features(model), anew=anew, each=each)
+
+
+def content_hash(file: Path) -> str:
+    """SHA-256 of a file's bytes; that of a .gltf also covers the files that its buffers lie in."""
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256")
+    for buffer in _buffers(file) if file.suffix.lower() == ".gltf" else ():
+        digest.update(buffer.read_bytes())
+    return digest.hexdigest()
+
+
+def png(depth: np.ndarray) -> bytes:
+    """One depth map f4 [R, R] in 0..1 as a grey PNG."""
+    out = io.BytesIO()
+    Image.fromarray((depth * 255).round().astype(np.uint8)).save(out, "png")
+    return out.getvalue()
+
+
+def _buffers(file: Path) -> list[Path]:
+    """The files beside a .gltf that hold its buffers, as far as it can be read."""
+    try:
+        named = [file.parent / buffer.get("uri", "") for buffer in json.loads(file.read_bytes())["buffers"]]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return []
+    return [buffer for buffer in named if not buffer.name.startswith("data:") and buffer.is_file()]
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Path], Prepared], files: Iterable[Path], *, ahead: int
+) -> Iterator[Prepared]:
+    """What `work` makes of every file, in order, with at most `ahead` of them begun before they are asked for."""
+    begun: deque = deque()
+    for file in files:
+        begun.append(pool.submit(work, file))
+        if len(begun) >= ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+def _entries_of(out: Path, encoding: Encoding) -> list[Entry]:
+    """The entries of the library at `out`, none where there is no file; InputError where it is of another encoding."""
+    if not out.exists():
+        return []
+    stored, entries = read_entries(out)
+    if different := first_difference(stored, encoding):
+        raise InputError(f"{out}: was made with {different}; give another file, or encode all again (--anew)")
+    return entries
+
+
+def _parts(unfinished: Path, encoding: Encoding | None) -> list[list[Entry]]:
+    """What a stopped run has encoded; what it did under another encoding, or cannot be read, is removed."""
+    parts = []
+    for part in sorted(unfinished.glob("*.parquet")):
+        try:
+            stored, entries = read_entries(part)
+        except InputError:
+            stored = None
+        if encoding is not None and stored == encoding:
+            parts.append(entries)
+        else:
+            part.unlink()
+    return parts
+
+
+@contextmanager
+def _locked(unfinished: Path, out: Path) -> Iterator[None]:
+    """Within the block no other process writes the same library."""
+    try:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with FileLock(unfinished / "lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise InputError(f"{out}: another process writes it") from error
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({one_line(error)})") from error
+
+
+def _write(out: Path, entries: Sequence[Entry], encoding: Encoding, words: np.ndarray) -> None:
+    """The whole library, with the null scores of its objects under every pooling."""
+    readable = sorted((entry for entry in entries if entry.error is None), key=lambda entry: entry.path)
+    null_scores = {}
+    if readable:
+        features = np.stack([entry.features for entry in readable])
+        null_scores = {
+            "words": {name: null_scores_of_words(features, words, pooling=name) for name in POOLINGS},
+            "objects": {name: null_scores_of_objects(features, words, pooling=name) for name in POOLINGS},
+        }
+    write_library(out, entries, encoding, null_scores)

@@ -1,0 +1,75 @@
+"""The score below which nothing in a library matches: from scores that are known to mean nothing, not a constant.
+
+What a good score is depends on the backbone, the objects and how many there are. So the library itself is asked for
+things that it has not: for each of many words, the highest score among the objects that are not the word's own. These
+are the null scores. A query whose best score is below their quantile 1 - rate matches nothing; a word without an object
+in the library gets past it with a probability of about `rate`, the false-positive rate.
+
+Nobody has labelled the library, so an object counts as a word's own where no other word fits it better and at least two
+thirds of its views say so by themselves. The share was chosen on the train split of the bundled objects; how often
+words without an object get past the floor there and on the test split is in reports/tables/retrieval.md.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stages.retrieval.pooling import pool, scores
+
+RATE = 0.05
+AGREEING = 2 / 3  # share of an object's views that make it a word's own
+MOST_QUERIES = 100  # objects that are asked for in turn, evenly spread
+FEWEST = 20  # null scores from which a quantile is taken
+
+
+def null_scores_of_words(features: np.ndarray, words: np.ndarray, *, pooling: str) -> list[float]:
+    """The highest score of each of `words` f4 [B, D] among the objects that are not its own.
+
+    `features` [N, V, D] are those of the library. A word that all objects belong to has no null score.
+    """
+    found = _scores_of(words, pool(features, pooling))
+    fitting, sure = _fitting(features, words, found)
+    own = (fitting == np.arange(len(words))[:, None]) & sure
+    return _highest(found, without=own)
+
+
+def null_scores_of_objects(features: np.ndarray, words: np.ndarray, *, pooling: str) -> list[float]:
+    """The same for objects as queries: the highest score among the objects that another word fits best than theirs.
+
+    At most MOST_QUERIES objects of the library are asked for.
+    """
+    vectors = pool(features, pooling)
+    fitting, _ = _fitting(features, words, _scores_of(words, vectors))
+    asked = spread(len(vectors), most=MOST_QUERIES)
+    return _highest(_scores_of([vectors[row] for row in asked], vectors), without=fitting == fitting[asked, None])
+
+
+def floor(null_scores: Sequence[float], *, rate: float = RATE) -> float | None:
+    """Quantile 1 - `rate` of the null scores; None where there are fewer than FEWEST, too few for a quantile."""
+    return float(np.quantile(null_scores, 1 - rate)) if len(null_scores) >= FEWEST else None
+
+
+def spread(count: int, *, most: int) -> np.ndarray:
+    """At most `most` of the rows 0 to `count` - 1, evenly spread: i8 [rows]."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
+def _scores_of(queries: Sequence[np.ndarray], vectors: np.ndarray) -> np.ndarray:
+    """Scores f4 [queries, N]; a query is one vector [D] or several [Q, D]."""
+    found = [scores(vectors, np.atleast_2d(query)) for query in queries]
+    return np.stack(found) if found else np.empty((0, len(vectors)), np.float32)
+
+
+def _fitting(features: np.ndarray, words: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The word i8 [N] that fits every object best, and whether it is the word's own: bool [N]."""
+    if not len(words) or not len(features):
+        return np.zeros(len(features), np.int64), np.zeros(len(features), bool)
+    fitting = found.argmax(axis=0)
+    of_views = np.stack([(view.astype(np.float32) @ words.T).argmax(axis=1) for view in np.moveaxis(features, 1, 0)])
+    return fitting, (of_views == fitting).mean(axis=0) >= AGREEING
+
+
+def _highest(found: np.ndarray, *, without: np.ndarray) -> list[float]:
+    """The highest of each row of `found` [Q, N] where `without` is False, of the rows that have such a place."""
+    highest = np.where(without, -np.inf, found).max(axis=1, initial=-np.inf)
+    return [round(float(score), 4) for score in highest if np.isfinite(score)]
