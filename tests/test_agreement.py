@@ -29,6 +29,7 @@ LAYERS = {
     "detection": 7,
     "reporting": 8,
     "own": 8,
+    "page": 9,
     "commands": 10,
     "bundled": 10,
 }

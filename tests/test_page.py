@@ -40,10 +40,11 @@ BINARY, JSON = {"Content-Type": "application/octet-stream"}, {"Content-Type": "a
 
 
 @contextmanager
-def served(model):
+def served(model, library=None):
     """The address of a server in a thread of its own."""
     listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(application(model, most_bytes=MOST_BYTES), log_level="critical", lifespan="off")
+    app = application(model, library=library, most_bytes=MOST_BYTES)
+    config = uvicorn.Config(app, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -62,6 +63,24 @@ def model():
 @pytest.fixture(scope="module")
 def address(model):
     with served(model) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def library(model, table, tmp_path_factory):
+    """A library of a table, a rod and a ball in folders."""
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "kitchen").mkdir()
+    (folder / "kitchen/table.off").write_bytes(table.read_bytes())
+    box((0.05, 2, 0.05), at=(0, 0, 0)).export(folder / "rod.stl")
+    trimesh.creation.icosphere(3).export(folder / "ball.ply")
+    return model.index(folder, folder / "library.parquet").path
+
+
+@pytest.fixture(scope="module")
+def searched(model, library):
+    """The address of a server with a library."""
+    with served(model, model.open_library(library)) as address:
         yield address
 
 
@@ -113,7 +132,7 @@ def line_of(answer, status):
 def test_the_server_says_what_it_reads(address):
     told = requests.get(f"{address}/api/about", timeout=10).json()
     assert told["formats"] == list(FORMATS) and told["most_bytes"] == MOST_BYTES
-    assert told["backbone"] == "bundled" and told["index"] is None
+    assert told["backbone"] == "bundled" and told["library"] == 0
 
 
 def test_an_object_is_described_and_named_as_the_python_api_names_it(address, model, table, temporary):
@@ -203,6 +222,30 @@ def test_every_point_gets_a_part(address, model, table):
 def test_the_up_axis_is_guessed(address, model, table):
     answer = requests.get(f"{address}/api/objects/{key_of(address, table)}/upright", timeout=30)
     assert answer.json() == {"up": model.guess_up(table)[0].axis}
+
+
+def test_a_library_is_searched_in_words_and_by_an_object(searched, model, library, table):
+    assert requests.get(f"{searched}/api/about", timeout=10).json()["library"] == 3
+    search = f"{searched}/api/search"
+    found = requests.get(search, {"words": "a table"}, timeout=30).json()
+    expected = model.open_library(library).search("a table")
+    assert [(hit["name"], hit["score"]) for hit in found["hits"]] == [(h.entry.path, h.score) for h in expected.hits]
+    assert found["nothing_matches"] == expected.nothing_matches
+    assert found["hits"][0]["name"] == "kitchen/table.off"
+    assert all(hit["picture"].startswith("data:image/png;base64,iVBOR") for hit in found["hits"])
+    like = requests.get(search, {"like": key_of(searched, table), "up": "y"}, timeout=30).json()["hits"]
+    assert like[0]["name"] == "kitchen/table.off" and like[0]["score"] > 0.999
+    assert str(library.parent) not in json.dumps([found, like])
+
+
+def test_a_wrong_search_is_one_line(address, searched):
+    assert line_of(requests.get(f"{address}/api/search", {"words": "a"}, timeout=10), 404).startswith("no library")
+    search = f"{searched}/api/search"
+    assert line_of(requests.get(search, {"words": " "}, timeout=10), 400) == "search: no words, expected some"
+    assert line_of(requests.get(search, {"words": "x" * 201}, timeout=10), 400).startswith("words: expected names")
+    assert line_of(requests.get(search, {"like": "x", "up": "y"}, timeout=10), 400).startswith(
+        "This object is no longer"
+    )
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------
@@ -407,6 +450,8 @@ def test_a_taken_port_and_a_missing_package_are_one_line(monkeypatch, capsys):
             main(["serve", "--port", str(port)])
     with pytest.raises(InputError, match="nothing can listen there"):
         listen("127.0.0.1", 70_000)
+    with pytest.raises(SystemExit, match="error: nowhere.parquet: no such file"):
+        main(["serve", "--library", "nowhere.parquet"])
     monkeypatch.delitem(sys.modules, "stages.page.serving")
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(SystemExit, match=r"error: pointclip serve: uvicorn is not installed: pip install '\.\[page\]'"):

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from test_page import address, model, table, wait_until  # noqa: F401  (fixtures)
+from test_page import address, library, model, searched, table, wait_until  # noqa: F401  (fixtures)
 
 from stages.reporting.colours import COLOURS
 
@@ -29,11 +29,11 @@ def browser():
 
 
 @pytest.fixture
-def opened(browser, address):  # noqa: F811
+def opened(browser, address, searched):  # noqa: F811
     """A function that opens the page; at the end nothing has been asked of another server, and nothing failed in it."""
     contexts, faults = [], []
 
-    def visit(*, scheme="light", size=DESK):
+    def visit(*, scheme="light", size=DESK, server=address):
         contexts.append(browser.new_context(color_scheme=scheme, viewport=size))
         page = contexts[-1].new_page()
         page.set_default_timeout(30_000)
@@ -41,12 +41,12 @@ def opened(browser, address):  # noqa: F811
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("response", lambda answer: faults.append(answer.url) if answer.status not in (200, 201, 400) else None)
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-        page.goto(address)
+        page.goto(server)
         ready(page)
         return page
 
     def own(url):
-        return url.startswith((f"{address}/", "data:"))
+        return url.startswith((f"{address}/", f"{searched}/", "data:"))
 
     yield visit
     for context in contexts:
@@ -192,11 +192,30 @@ def test_a_server_that_is_gone_and_a_busy_one_are_seen(opened, table):  # noqa: 
     assert page.is_enabled("text=Name it") and not page.is_visible("#progress")
 
 
+def test_a_library_is_searched(opened, searched, table):  # noqa: F811
+    page = opened(server=searched)
+    assert page.inner_text("#search-title") == "Find among 3 objects" and not page.is_visible("#like")
+    page.fill("#words", "a table")
+    page.click("#search-form .primary")
+    page.wait_for_selector("#found li")
+    ready(page)
+    assert page.locator("#found li").first.inner_text().startswith("kitchen/table.off")
+    assert page.evaluate("[...document.querySelectorAll('#found img')].every(picture => picture.naturalWidth > 0)")
+    choose(page, table)
+    page.evaluate("document.querySelector('#found').replaceChildren()")
+    page.click("text=Find objects like this one")
+    page.wait_for_selector("#found li")
+    assert page.locator("#found li").first.inner_text().startswith("kitchen/table.off")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_nothing_is_wider_than_the_screen_and_text_can_be_read(opened, table, scheme, size):  # noqa: F811
-    page = opened(scheme=scheme, size=size)
+def test_nothing_is_wider_than_the_screen_and_text_can_be_read(opened, searched, table, scheme, size):  # noqa: F811
+    page = opened(scheme=scheme, size=size, server=searched)
     assert overflow(page) == 0
+    page.fill("#words", "a table")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#found li")
     choose(page, table, name="a_very_long_name_without_any_place_to_break_it_in_two.off")
     page.fill("#parts", "leg, top")
     page.click("text=Colour the parts")

@@ -23,7 +23,7 @@ LONGEST_NAME = 60  # characters of a file's name: in any writing less than what 
 
 @dataclass(frozen=True, eq=False)
 class Dropped:
-    """One object: its cloud, and of a mesh that is drawn vertices f4 [V, 3] and faces u4 [F, 3]; else both are empty."""
+    """One object: its cloud, and of a mesh that is drawn vertices f4 [V, 3] and faces u4 [F, 3], else empty."""
 
     cloud: Cloud
     vertices: np.ndarray

@@ -10,6 +10,7 @@ import base64
 import io
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stages.core.errors import InputError
 from stages.datasets.objects import FORMATS
 from stages.own.pointclip import PointClip
+from stages.own.search import Searchable
 from stages.page.objects import Dropped, Kept, file_name, read_dropped
 from stages.page.worker import BusyError, Worker
 from stages.reporting.colours import part_colours
@@ -38,7 +40,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 SLOWEST_UPLOAD = 120  # seconds
 LONGEST_QUESTION = 1 << 16  # bytes of JSON
 MOST_NAMES, LONGEST_NAME = 1000, 200  # labels or parts, and characters of one
-BEST = 5  # labels that are shown
+BEST, FOUND = 5, 12  # labels, and objects of the library, that are shown
 UPS = ("y", "z", "x")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -51,10 +53,10 @@ HEADERS = {
 
 
 class Page:
-    """What the page asks for, of one model and of a library to search if there is one."""
+    """What the page asks for, of one model and of a library of the same backbone if there is one."""
 
-    def __init__(self, model: PointClip, *, most_bytes: int):
-        self._model, self._most_bytes = model, most_bytes
+    def __init__(self, model: PointClip, *, library: Searchable | None, most_bytes: int):
+        self._model, self._library, self._most_bytes = model, library, most_bytes
         self._kept, self._worker = Kept(), Worker()
 
     def routes(self) -> list[Route]:
@@ -68,6 +70,7 @@ class Page:
             Route("/api/objects/{key}/upright", self.upright),
             Route("/api/objects/{key}/labels", self.labels, methods=["POST"]),
             Route("/api/objects/{key}/parts", self.parts, methods=["POST"]),
+            Route("/api/search", self.search),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 
@@ -78,7 +81,7 @@ class Page:
     async def about(self, request: Request) -> Response:
         """What is read, how large it may be, and whose weights answer."""
         told = {"formats": [*FORMATS], "most_bytes": self._most_bytes, "ups": UPS, "backbone": self._model.backbone}
-        return JSONResponse({**told, "index": None})
+        return JSONResponse({**told, "library": len(self._library.library.entries) if self._library else 0})
 
     async def add(self, request: Request) -> Response:
         """Read the object in the request's body; its file is there only until it is read."""
@@ -135,6 +138,24 @@ class Page:
         points = base64.b64encode(found.labels.astype("<u2")).decode()
         return JSONResponse({"parts": shares, "points": points, "notes": notes})
 
+    async def search(self, request: Request) -> Response:
+        """The nearest objects of the library to `words`, or to the object `like`, best first."""
+        if not self._library:
+            raise HTTPException(404, "no library: pointclip serve --library library.parquet")
+        asked = request.query_params
+        async with self._worker.place():
+            if "like" in asked:
+                search = partial(self._library.search, like=self._kept.get(asked["like"]).cloud, up=up_of(asked))
+            else:
+                search = partial(self._library.search, name_of(asked.get("words", ""), "words"))
+            found = await self._worker.run(search, top=FOUND)
+            pictures = await self._worker.run(self._library.thumbnails, found)
+        hits = [
+            {"name": hit.entry.path, "score": hit.score, "matches": hit.matches, "picture": data_url(png)}
+            for hit, png in zip(found.hits, pictures, strict=True)
+        ]
+        return JSONResponse({"hits": hits, "nothing_matches": found.nothing_matches})
+
     def _asked(self, request: Request) -> Dropped:
         return self._kept.get(request.path_params["key"])
 
@@ -144,7 +165,9 @@ class Page:
         return [f"The model does not know: {', '.join(unknown)}."] if unknown else []
 
 
-def application(model: PointClip, *, hosts: tuple[str, ...] = LOOPBACK, most_bytes: int) -> Starlette:
+def application(
+    model: PointClip, *, library: Searchable | None = None, hosts: tuple[str, ...] = LOOPBACK, most_bytes: int
+) -> Starlette:
     """The server as ASGI; `hosts` are the names under which it may be asked, files have at most `most_bytes`."""
     refused = {
         InputError: lambda request, error: told(400, str(error)),
@@ -155,9 +178,8 @@ def application(model: PointClip, *, hosts: tuple[str, ...] = LOOPBACK, most_byt
         Exception: lambda request, error: told(500, "The server failed; its terminal says how."),
     }
     middleware = [Middleware(WithHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]
-    return Starlette(
-        routes=Page(model, most_bytes=most_bytes).routes(), exception_handlers=refused, middleware=middleware
-    )
+    page = Page(model, library=library, most_bytes=most_bytes)
+    return Starlette(routes=page.routes(), exception_handlers=refused, middleware=middleware)
 
 
 class WithHeaders:
@@ -231,7 +253,12 @@ def picture(depth: np.ndarray) -> str:
     """A depth map [R, R] in 0..1 as the address of a PNG that holds it."""
     file = io.BytesIO()
     Image.fromarray((255 * depth).round().astype(np.uint8)).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_url(file.getvalue())
+
+
+def data_url(png: bytes) -> str:
+    """A PNG as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def told(status: int, line: str) -> Response:

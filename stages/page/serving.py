@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from pathlib import Path
 
 import numpy as np
 import uvicorn
@@ -16,12 +17,13 @@ MOST_CONNECTIONS = 64
 ANY_CLOUD, ANY_LABELS = np.eye(3), ("chair", "table")
 
 
-def serve(model: PointClip, *, host: str, port: int) -> None:
-    """Serve the page at `host` and `port` until the process is interrupted; the model is loaded first.
+def serve(model: PointClip, *, library: Path | None, host: str, port: int) -> None:
+    """Serve the page at `host` and `port` until the process is interrupted; the model and library are loaded first.
 
-    Raises InputError where nothing can listen there.
+    Raises InputError where nothing can listen there, and for a library of another backbone.
     """
     listening = listen(host, port)
+    searchable = model.open_library(library) if library else None
     model.classify(
         ANY_CLOUD, ANY_LABELS
     )  # now, so that it is loaded, and what is wrong with it said, before it is asked
@@ -31,7 +33,7 @@ def serve(model: PointClip, *, host: str, port: int) -> None:
     hosts = ("*",) if host in EVERYWHERE else (*LOOPBACK, host)
     shown = f"[{host}]" if ":" in host else host
     print(f"open http://{shown}:{listening.getsockname()[1]} in a browser; Ctrl+C ends it", flush=True)
-    app = application(model, hosts=hosts, most_bytes=MOST_BYTES)
+    app = application(model, library=searchable, hosts=hosts, most_bytes=MOST_BYTES)
     config = uvicorn.Config(app, log_level="warning", limit_concurrency=MOST_CONNECTIONS, server_header=False)
     uvicorn.Server(config).run(sockets=[listening])
 

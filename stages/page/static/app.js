@@ -69,7 +69,7 @@ function upload(file) {
 function describe(object) {
   $("start").hidden = true;
   $("object").hidden = false;
-  $("like").hidden = !state.about.index;
+  $("like").hidden = !state.about.library;
   $("name").textContent = object.name;
   $("facts").textContent = [
     object.faces ? `mesh, ${count(object.faces, "triangle")}` : `cloud, ${count(object.vertices, "point")}`,
@@ -138,18 +138,19 @@ async function colourParts() {
 }
 
 async function search(query) {
-  const { results } = await json(`api/search?${new URLSearchParams(query)}`);
-  if (!results.length) return $("found").replaceChildren(made("p", "Nothing in the index matches."));
+  const { hits, nothing_matches: nothing } = await json(`api/search?${new URLSearchParams(query)}`);
   const list = made("ol", "", "results");
-  list.append(...results.map(result => {
-    const item = made("li"), picture = made("img");
-    picture.src = result.thumbnail;
+  list.append(...hits.map(hit => {
+    const item = made("li", "", hit.matches ? "" : "below"), picture = made("img");
+    picture.src = hit.picture;
     picture.alt = "";
-    item.append(picture, made("span", result.name), made("span", result.score.toFixed(3), "muted"));
+    item.append(picture, made("span", hit.name), made("span", score(hit), "muted"));
     return item;
   }));
-  $("found").replaceChildren(list);
+  $("found").replaceChildren(...(nothing ? [made("p", "Nothing matches; these are the nearest.")] : []), list);
 }
+
+const score = hit => `${hit.score.toFixed(3)}${hit.matches ? "" : ", too little to match"}`;
 
 // ---- pieces -----------------------------------------------------------------------------------------------------
 
@@ -242,7 +243,7 @@ function listen() {
   const forms = {
     "labels-form": () => busily("Asking CLIP …", nameIt),
     "parts-form": () => busily("Looking at every point …", colourParts),
-    "search-form": () => busily("Searching …", () => search({ text: $("words").value })),
+    "search-form": () => busily("Searching …", () => search({ words: $("words").value })),
   };
   for (const [form, work] of Object.entries(forms)) {
     $(form).addEventListener("submit", event => {
@@ -263,15 +264,15 @@ function listen() {
 function begin() {
   return busily("Loading the model …", async () => {
     state.about = await json("api/about");
-    const { formats, most_bytes: most, ups, index, backbone } = state.about;
+    const { formats, most_bytes: most, ups, library, backbone } = state.about;
     $("formats").textContent = `${formats.map(format => format.slice(1)).join(", ")}; also with .gz; up to ${megabytes(most)}`;
     $("file").accept = [...formats, ".gz"].join(",");
     $("up").replaceChildren(...[...ups, "guess"].map(up => made("option", up)));
     $("about").textContent = backbone === "bundled"
       ? "Weights: bundled. It knows about a hundred household words; --backbone vit_b16 knows more."
       : `Weights: ${backbone}`;
-    $("search").hidden = !index;
-    if (index) $("search-title").textContent = `Find among ${count(index.objects, "object")}`;
+    $("search").hidden = !library;
+    $("search-title").textContent = `Find among ${count(library, "object")}`;
     listen();
   });
 }
