@@ -16,9 +16,14 @@ OPTIONS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshad
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1200, "height": 900}
 
 
+def browser_on_path():
+    """The path of a Chromium, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 @pytest.fixture(scope="module")
 def browser():
-    installed = next(filter(None, map(shutil.which, BROWSERS)), None)
+    installed = browser_on_path()
     if installed is None:
         pytest.skip("no chromium on PATH: the page is tried where there is one")
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
