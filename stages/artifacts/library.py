@@ -23,7 +23,7 @@ from stages.core.strict import strict_dataclass
 FORMAT = 1
 KEY = b"pointclip_library"
 MADE_BY = "`pointclip index <folder> --out <file>` makes one"
-FACTS = ("path", "sha256", "kind", "points", "triangles", "up", "error")
+FACTS = ("path", "sha256", "kind", "points", "triangles", "up", "notes", "error")
 THUMBNAIL, FEATURES = "thumbnail", "features"
 
 NullScores = dict[str, dict[str, list[float]]]  # by kind of query and pooling
@@ -54,8 +54,9 @@ class Encoding:
 class Entry:
     """One file of the folder: its path below it, the hash of its content, and what was read from it.
 
-    `points` counts the vertices of a mesh or the points of a cloud, `up` is the axis that was taken as upward. The
-    `thumbnail` is a PNG of one depth map; `features` are f2 [V, D]. Both are None where `error` says what is wrong.
+    `points` counts the vertices of a mesh or the points of a cloud, `up` is the axis that was taken as upward, `notes`
+    are what was dropped or guessed, in words. The `thumbnail` is a PNG of one depth map; `features` are f2 [V, D]. Both
+    are None where `error` says what is wrong.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Entry:
     points: int = 0
     triangles: int = 0
     up: str = ""
+    notes: str = ""
     error: str | None = None
     thumbnail: bytes | None = None
     features: np.ndarray | None = None

@@ -7,14 +7,15 @@ library as it comes, so that a run that is stopped at any moment is continued by
 import dataclasses
 import hashlib
 import io
+import itertools
 import json
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from stages.core.threads import available_cores
 from stages.own.inputs import find_files, read_cloud
 from stages.own.library import background_features, encoding_of
 from stages.own.results import Axis, Up
-from stages.own.upright import AXES, agreement, best_axes
+from stages.own.upright import AXES, agreement, around
 from stages.projection.clouds import orient
 from stages.projection.presets import Projection
 from stages.projection.rendering import render
@@ -65,60 +66,65 @@ class Indexed:
         return self.encoded + self.known
 
 
-@dataclass
+@dataclass(frozen=True)
 class Indexing:
-    """What it takes to encode the files of one folder; `axes` are tried where the up axis is to be guessed."""
+    """What it takes to encode the files of one folder; `axes` are tried where the up axis is to be guessed.
+
+    With `strict` a file of which something is dropped or guessed counts as unreadable.
+    """
 
     folder: Path
     encoding: Encoding
     projection: Projection
     axes: Sequence[Axis]
     encode: Encode
-    known: dict[Key, Entry] = field(default_factory=dict)
+    strict: bool = False
 
-    def entries(self, files: Iterable[Path]) -> Iterator[tuple[Entry, bool]]:
-        """The entry of every file and whether it was known, in no order; they are read ahead in threads."""
-        with ThreadPoolExecutor(available_cores()) as pool:
-            ready: list[Prepared] = []
-            for one in _read_ahead(pool, self._prepare, files, ahead=AHEAD * AT_ONCE):
-                if one.depth is None:
-                    yield one.entry, one.entry.error is None
-                else:
-                    ready.append(one)
-                if len(ready) == AT_ONCE:
-                    yield from ((entry, False) for entry in self._encoded(ready, pool))
-                    ready = []
-            yield from ((entry, False) for entry in (self._encoded(ready, pool) if ready else ()))
+    def entries(self, files: Iterable[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, bool]]:
+        """The entry of every file and whether it was encoded now, in no order; they are read ahead in threads."""
+        ready: list[Prepared] = []
+        for one in _read_ahead(lambda file: self._prepare(file, known), files, ahead=AHEAD * AT_ONCE):
+            if one.depth is None:
+                yield one.entry, False
+            else:
+                ready.append(one)
+            if len(ready) == AT_ONCE:
+                yield from ((entry, True) for entry in self._encoded(ready))
+                ready = []
+        if ready:
+            yield from ((entry, True) for entry in self._encoded(ready))
 
-    def _prepare(self, file: Path) -> Prepared:
+    def _prepare(self, file: Path, known: Mapping[Key, Entry]) -> Prepared:
         name = file.relative_to(self.folder).as_posix()
         digest = ""
         try:
             digest = content_hash(file)
-            if known := self.known.get((file.name, digest)):
-                return Prepared(dataclasses.replace(known, path=name), None)
+            entry = known.get((file.name, digest))
+            if entry and not (self.strict and entry.notes):
+                return Prepared(dataclasses.replace(entry, path=name), None)
             cloud = read_cloud(file, source=str(file), points=self.encoding.points)
+            if self.strict and cloud.read.notes:
+                raise InputError(f"{cloud.read.notes[0]} (strict)")
             clouds = [orient(cloud.points, axis) for axis in self.axes]
             depth = render(clouds, self.projection, threads=1, source=str(file))
         except (InputError, OSError) as error:
             reason = one_line(error).removeprefix(f"{file}: ")
             return Prepared(Entry(name, digest, error=reason), None)
-        read, up = cloud.read, self.axes[0]
-        return Prepared(Entry(name, digest, read.kind, read.vertices, read.faces, up), depth)
+        read = cloud.read
+        counts = {"points": read.vertices, "triangles": read.faces}
+        return Prepared(Entry(name, digest, read.kind, **counts, notes="; ".join(read.notes)), depth)
 
-    def _encoded(self, ready: list[Prepared], pool: ThreadPoolExecutor) -> Iterator[Entry]:
+    def _encoded(self, ready: list[Prepared]) -> Iterator[Entry]:
         """The entries with features and thumbnails; a batch that is not full is filled up with empty maps."""
         depth = np.stack([one.depth for one in ready])
         filled = np.concatenate([depth, np.zeros((AT_ONCE - len(depth), *depth.shape[1:]), depth.dtype)])
         encoded = [self.encode(of_axis)[: len(ready)] for of_axis in np.moveaxis(filled, 1, 0)]
-        axes = [self.axes[0]] * len(ready)
-        if len(self.axes) > 1:
-            axes = [axis for axis, _ in best_axes(np.stack([agreement(features) for features in encoded]))]
-        chosen = [self.axes.index(axis) for axis in axes]
-        features = np.stack([encoded[axis][row] for row, axis in enumerate(chosen)]).astype(np.float16)
+        views = around(self.encoding.views)
+        chosen = np.stack([agreement(features[:, views]) for features in encoded]).argmax(axis=0)
+        features = np.stack(encoded)[chosen, np.arange(len(ready))].astype(np.float16)
         shown = [maps[axis, view] for maps, axis, view in zip(depth, chosen, best_views(features), strict=True)]
-        for one, axis, of_views, picture in zip(ready, axes, features, pool.map(png, shown), strict=True):
-            yield dataclasses.replace(one.entry, up=axis, features=of_views, thumbnail=picture)
+        for one, axis, of_views, picture in zip(ready, chosen, features, map(png, shown), strict=True):
+            yield dataclasses.replace(one.entry, up=self.axes[axis], features=of_views, thumbnail=picture)
 
 
 def index_folder(
@@ -128,7 +134,6 @@ def index_folder(
     *,
     words: np.ndarray,
     anew: bool = False,
-    kept_every: float = KEPT_EVERY,
     each: Callable[[Entry], None] = lambda entry: None,
 ) -> Indexed:
     """Write the library of `files` to `out`; `each` is called with every entry as it is there.
@@ -142,19 +147,19 @@ def index_folder(
     entries, new, last = [], [], time.monotonic()
     with _locked(unfinished, out):
         parts = _parts(unfinished, None if anew else indexing.encoding)
-        indexing.known = {
+        by_key = {
             (Path(entry.path).name, entry.sha256): entry
-            for entry in (*known, *(entry for part in parts for entry in part))
+            for entry in (*known, *itertools.chain.from_iterable(parts))
             if entry.error is None
         }
-        number, encoded = len(parts), 0
-        for entry, was_known in indexing.entries(files):
+        number, encoded = 1 + max((int(part.stem) for part in unfinished.glob("*.parquet")), default=-1), 0
+        for entry, is_new in indexing.entries(files, by_key):
             entries.append(entry)
             each(entry)
-            if entry.error is None and not was_known:
+            if is_new:
                 encoded += 1
                 new.append(entry)
-            if new and time.monotonic() - last >= kept_every:
+            if new and time.monotonic() - last >= KEPT_EVERY:
                 write_library(unfinished / f"{number:06d}.parquet", new, indexing.encoding, {})
                 number, new, last = number + 1, [], time.monotonic()
         _write(out, entries, indexing.encoding, words)
@@ -175,6 +180,7 @@ def index(
         model._projection,
         AXES if up == "auto" else (up,),
         lambda depth: model._clip.encode_depth(depth, batch_size=depth.shape[0] * depth.shape[1]),
+        strict=model.strict,
     )
     return index_folder(indexing, find_files([folder]), out, words=background_features(model), anew=anew, each=each)
 
@@ -204,17 +210,19 @@ def _buffers(file: Path) -> list[Path]:
     return [buffer for buffer in named if not buffer.name.startswith("data:") and buffer.is_file()]
 
 
-def _read_ahead(
-    pool: ThreadPoolExecutor, work: Callable[[Path], Prepared], files: Iterable[Path], *, ahead: int
-) -> Iterator[Prepared]:
-    """What `work` makes of every file, in order, with at most `ahead` of them begun before they are asked for."""
+def _read_ahead(work: Callable[[Path], Prepared], files: Iterable[Path], *, ahead: int) -> Iterator[Prepared]:
+    """What `work` makes of every file, in order, in as many threads as there are cores.
+
+    At most `ahead` files are begun before they are asked for, which bounds the memory.
+    """
     begun: deque = deque()
-    for file in files:
-        begun.append(pool.submit(work, file))
-        if len(begun) >= ahead:
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for file in files:
+            begun.append(pool.submit(work, file))
+            if len(begun) >= ahead:
+                yield begun.popleft().result()
+        while begun:
             yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
 
 
 def _entries_of(out: Path, encoding: Encoding) -> list[Entry]:
@@ -245,14 +253,16 @@ def _parts(unfinished: Path, encoding: Encoding | None) -> list[list[Entry]]:
 @contextmanager
 def _locked(unfinished: Path, out: Path) -> Iterator[None]:
     """Within the block no other process writes the same library."""
+    lock = FileLock(unfinished / "lock", timeout=0)
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
-        with FileLock(unfinished / "lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise InputError(f"{out}: another process writes it") from error
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({one_line(error)})") from error
+    with lock:
+        yield
 
 
 def _write(out: Path, entries: Sequence[Entry], encoding: Encoding, words: np.ndarray) -> None:

@@ -45,6 +45,8 @@ def run(asked: argparse.Namespace) -> int:
 
         def each(entry) -> None:
             bar.update()
+            if entry.notes:
+                say(f"note: {asked.folder / entry.path}: {entry.notes}")
             if entry.error is not None:
                 say(f"error: {asked.folder / entry.path}: {entry.error}")
 
