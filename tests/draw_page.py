@@ -12,7 +12,7 @@ from test_page_browser import OPTIONS, browser_on_path, ready
 from stages.own.pointclip import PointClip
 
 PICTURE = Path(__file__).parents[1] / "reports/page.png"
-COLOURS = 128  # of the palette, which keeps the file small
+COLOURS = 256  # of the palette, which keeps the file small
 
 
 def main() -> None:
