@@ -141,16 +141,14 @@ async function search(query) {
   const { hits, nothing_matches: nothing } = await json(`api/search?${new URLSearchParams(query)}`);
   const list = made("ol", "", "results");
   list.append(...hits.map(hit => {
-    const item = made("li", "", hit.matches ? "" : "below"), picture = made("img");
+    const below = !nothing && !hit.matches, item = made("li", "", below ? "below" : ""), picture = made("img");
     picture.src = hit.picture;
     picture.alt = "";
-    item.append(picture, made("span", hit.name), made("span", score(hit), "muted"));
+    item.append(picture, made("span", hit.name), made("span", `${hit.score.toFixed(3)}${below ? " · no match" : ""}`, "muted"));
     return item;
   }));
-  $("found").replaceChildren(...(nothing ? [made("p", "Nothing matches; these are the nearest.")] : []), list);
+  $("found").replaceChildren(...(nothing ? [made("p", "Nothing matches well enough; these are the nearest.")] : []), list);
 }
-
-const score = hit => `${hit.score.toFixed(3)}${hit.matches ? "" : ", too little to match"}`;
 
 // ---- pieces -----------------------------------------------------------------------------------------------------
 
