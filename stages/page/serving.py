@@ -30,11 +30,12 @@ def serve(model: PointClip, *, library: Path | None, host: str, port: int) -> No
     local = host in ("127.0.0.1", "localhost", "::1")
     if not local:
         print(f"warning: others on the network can use this page: it listens at {host}", file=sys.stderr)
-    hosts = ("*",) if host in EVERYWHERE else (*LOOPBACK, host)
     shown = f"[{host}]" if ":" in host else host
+    hosts = ("*",) if host in EVERYWHERE else (*LOOPBACK, shown)
     print(f"open http://{shown}:{listening.getsockname()[1]} in a browser; Ctrl+C ends it", flush=True)
     app = application(model, library=searchable, hosts=hosts, most_bytes=MOST_BYTES)
-    config = uvicorn.Config(app, log_level="warning", limit_concurrency=MOST_CONNECTIONS, server_header=False)
+    options = {"limit_concurrency": MOST_CONNECTIONS, "timeout_graceful_shutdown": 5, "server_header": False}
+    config = uvicorn.Config(app, log_level="warning", **options)
     uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -4,7 +4,8 @@ import { Viewer, rgb } from "./viewer.js";
 
 const $ = id => document.getElementById(id);
 const EXAMPLE_LABELS = "chair, table, lamp, sofa, bed, mug, guitar, plant, bicycle, car";
-const state = { about: null, object: null, viewer: null, waiting: 0 };
+const ACTIONS = "form button, #choose, #example, #another";  // what waits for the server
+const state = { about: null, object: null, up: "", viewer: null, waiting: 0, last: Promise.resolve() };
 
 // ---- asking the server ------------------------------------------------------------------------------------------
 
@@ -25,29 +26,33 @@ const json = async (address, options) => (await ask(address, options)).json();
 const post = (address, body) =>
   json(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-/** Run `work` with the busy signs on; an error becomes the one line above the page's content. */
-async function busily(what, work) {
+/** Run `work` after what runs already, with the busy signs on; an error becomes the one line above the content. */
+function busily(what, work) {
   state.waiting += 1;
   showBusy(what);
-  $("error").hidden = true;
-  try {
-    await work();
-  } catch (error) {
-    $("error").textContent = error.message;
-    $("error").hidden = false;
-    $("error").scrollIntoView({ block: "nearest" });
-  } finally {
+  state.last = state.last.then(async () => {
+    showBusy(what);
+    $("error").hidden = true;
+    try {
+      await work();
+    } catch (error) {
+      $("error").textContent = error.message;
+      $("error").hidden = false;
+      $("error").scrollIntoView({ block: "nearest" });
+    }
     state.waiting -= 1;
     showBusy("");
-  }
+  });
+  return state.last;
 }
 
+/** Buttons keep the focus while they do nothing, which `disabled` would take from them. */
 function showBusy(what) {
   const busy = state.waiting > 0;
   $("progress").hidden = !busy;
   document.body.setAttribute("aria-busy", busy);
-  if (what || !busy) $("status").textContent = what;
-  for (const button of document.querySelectorAll("form button, #choose, #example, #another, #like")) button.disabled = busy;
+  $("status").textContent = busy ? what || $("status").textContent : "";
+  for (const button of document.querySelectorAll(ACTIONS)) button.setAttribute("aria-disabled", busy);
 }
 
 // ---- an object --------------------------------------------------------------------------------------------------
@@ -78,11 +83,12 @@ function describe(object) {
   $("notes").replaceChildren(...object.notes.map(note => made("li", note)));
   $("canvas").setAttribute("aria-label", `${object.name} in 3D`);
   for (const answer of ["scores", "shares"]) $(answer).replaceChildren();
+  $("name").focus({ preventScroll: true });  // where the button was that is hidden now
 }
 
 /** Fetch the shape and its depth maps as they stand with the chosen axis up. */
 async function showShape() {
-  const { id } = state.object, up = $("up").value;
+  const { id } = state.object, up = state.up = $("up").value;
   const bytes = await (await ask(`api/objects/${id}/shape?up=${up}`)).arrayBuffer();
   const [points, vertices, faces] = new Uint32Array(bytes, 0, 3);
   const at = [12, 12 + 12 * points, 12 + 12 * (points + vertices)];
@@ -119,7 +125,7 @@ function viewer() {
 // ---- questions --------------------------------------------------------------------------------------------------
 
 async function nameIt() {
-  const asked = { labels: names($("labels").value), up: $("up").value };
+  const asked = { labels: names($("labels").value), up: state.up };
   const told = await post(`api/objects/${state.object.id}/labels`, asked);
   $("scores").replaceChildren(
     bars(told.best.map(([name, share]) => ({ name, share }))),
@@ -128,7 +134,7 @@ async function nameIt() {
 }
 
 async function colourParts() {
-  const asked = { parts: names($("parts").value), category: $("category").value.trim(), up: $("up").value };
+  const asked = { parts: names($("parts").value), category: $("category").value.trim(), up: state.up };
   const told = await post(`api/objects/${state.object.id}/parts`, asked);
   $("shares").replaceChildren(bars(told.parts), ...told.notes.map(note => made("p", note, "muted")));
   const colours = told.parts.map(part => rgb(part.colour).map(value => Math.round(255 * value)));
@@ -208,6 +214,11 @@ function exampleFile() {
 // ---- what a person does -----------------------------------------------------------------------------------------
 
 function listen() {
+  addEventListener("click", event => {
+    if (!event.target.closest("[aria-disabled=true]")) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
   $("choose").addEventListener("click", () => $("file").click());
   $("another").addEventListener("click", () => $("file").click());
   $("file").addEventListener("change", () => {
@@ -256,7 +267,7 @@ function listen() {
     }
   });
   $("like").addEventListener("click", () => busily("Searching …", () =>
-    search({ like: state.object.id, up: $("up").value })));
+    search({ like: state.object.id, up: state.up })));
 }
 
 function begin() {
