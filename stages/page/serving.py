@@ -24,11 +24,8 @@ def serve(model: PointClip, *, library: Path | None, host: str, port: int) -> No
     """
     listening = listen(host, port)
     searchable = model.open_library(library) if library else None
-    model.classify(
-        ANY_CLOUD, ANY_LABELS
-    )  # now, so that it is loaded, and what is wrong with it said, before it is asked
-    local = host in ("127.0.0.1", "localhost", "::1")
-    if not local:
+    model.classify(ANY_CLOUD, ANY_LABELS)  # loads it: what is wrong with it is said now
+    if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"warning: others on the network can use this page: it listens at {host}", file=sys.stderr)
     shown = f"[{host}]" if ":" in host else host
     hosts = ("*",) if host in EVERYWHERE else (*LOOPBACK, shown)
