@@ -20,7 +20,7 @@ def code_cells(notebook: dict) -> list[dict]:
 
 
 def run_cells(notebook: dict, *, folder: Path) -> list[list[dict]]:
-    """What every code cell shows when all are run one after the other in `folder`: outputs as a notebook stores them."""
+    """What every code cell shows when all are run in turn in `folder`: outputs as a notebook stores them."""
     names: dict = {}
     with contextlib.chdir(folder):
         return [_run("".join(cell["source"]), names) for cell in code_cells(notebook)]

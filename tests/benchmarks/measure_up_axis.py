@@ -3,8 +3,8 @@
     python tests/benchmarks/measure_up_axis.py <folder of ModelNet's HDF5 files> [--split test] [--backbone bundled]
 
 Every object, y up in the files, is turned by a random angle about y and then set on x, y or z by lot. The axis is
-guessed of each from its own views alone, without labels, and all are classified among the dataset's classes three times:
-with the true axis, with the guessed one, and as if y were up in all of them.
+guessed of each from its own views alone, without labels, and all are classified among the dataset's classes three
+times: with the true axis, with the guessed one, and as if y were up in all of them.
 """
 
 import argparse
