@@ -21,6 +21,7 @@ from stages.artifacts.figures import (
     DetectionMetrics,
     FewShotFigures,
     FewShotMetrics,
+    RetrievalFigures,
     SegmentationMetrics,
 )
 from stages.artifacts.files import write_json
@@ -55,6 +56,9 @@ def accuracy(top1=50.0, labels_read="none"):
     )
 
 
+SEARCHES = RetrievalFigures(words_map=75.0, words_first=50.0, objects_map=60.0, above_floor=70.0, false_positives=5.0)
+
+
 def classification(protocols):
     return ClassificationMetrics(
         samples=4,
@@ -63,6 +67,7 @@ def classification(protocols):
         protocols=protocols,
         views={0: 50.0, 11: 25.0},
         sentences={"simple": {16: 1.0}},
+        retrieval={"test": {"mean": SEARCHES}},
     )
 
 

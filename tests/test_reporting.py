@@ -18,6 +18,7 @@ from stages.artifacts.figures import (
     DetectionMetrics,
     FewShotFigures,
     FewShotMetrics,
+    RetrievalFigures,
     SegmentationMetrics,
 )
 from stages.artifacts.files import write_json
@@ -37,6 +38,7 @@ from stages.reporting.page import Picture, Section, page
 from stages.reporting.published import parse_published
 from stages.reporting.sweeps import sweep_figures
 from stages.reporting.tables import Table, as_csv, latex, markdown
+from stages.retrieval.pooling import POOLINGS
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,12 +56,14 @@ def figures(labels_read="none"):
     )
 
 
+SEARCHES = RetrievalFigures(words_map=75.0, words_first=50.0, objects_map=60.0, above_floor=70.0, false_positives=5.0)
 METRICS = ClassificationMetrics(
     samples=4,
     classes=5,
     leakage=2.5,
     views={0: 50.0},
     sentences={},
+    retrieval={split: dict.fromkeys(POOLINGS, SEARCHES) for split in ("train", "test")},
     protocols={
         "search_test": figures("test"),
         "search_train": figures("train"),

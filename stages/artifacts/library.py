@@ -148,8 +148,11 @@ def read_metadata(path: Path) -> tuple[Encoding, NullScores]:
         raise InputError(f"{path}: not a library, or a damaged one ({one_line(error)[:160]})") from error
     if KEY not in (schema.metadata or {}):
         raise InputError(f"{path}: a Parquet file, but not a library; {MADE_BY}")
-    document = json.loads(schema.metadata[KEY])
-    written = document["encoding"]
+    try:
+        document = json.loads(schema.metadata[KEY])
+        written, null_scores = document["encoding"], document["null_scores"]
+    except (ValueError, LookupError) as error:
+        raise InputError(f"{path}: a damaged library ({one_line(error)[:160]})") from error
     if written.get("format") != FORMAT:
         raise InputError(f"{path}: a library of format {written.get('format')}, this version reads {FORMAT}")
     try:
@@ -158,7 +161,7 @@ def read_metadata(path: Path) -> tuple[Encoding, NullScores]:
         raise InputError(f"{path}: {first_problem(error, written)}") from error
     if not schema.equals(_schema(encoding)):
         raise InputError(f"{path}: columns {schema.names}, expected {_schema(encoding).names} of a library")
-    return encoding, document["null_scores"]
+    return encoding, null_scores
 
 
 def first_difference(stored: Encoding, wanted: Encoding) -> str | None:

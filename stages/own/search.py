@@ -17,7 +17,7 @@ from stages.own.results import Up
 from stages.retrieval.floor import RATE, floor
 from stages.retrieval.pooling import DEFAULT, pool, ranked, scores
 
-ARTICLE = re.compile(r"^(a|an|the)\s+", re.IGNORECASE)  # the templates have one of their own
+ARTICLE = re.compile(r"^(a|an|the)(\s+|$)", re.IGNORECASE)  # the templates have one of their own
 WORDS, OBJECTS, PICTURES = "words", "objects", "pictures"
 
 
@@ -35,8 +35,9 @@ class Hit:
 class Found:
     """The hits of one search, best first, and the floor below which nothing matches.
 
-    `floor` is None where none could be calibrated: for pictures, of which a library knows nothing, and in a library of
-    a backbone that knows too few words. `rate` is the share of searches for what is not there that get past it.
+    `floor` is None where none could be calibrated: for pictures, of which a library knows nothing, and where the
+    backbone knows too few words, or for objects, the library has too few. `rate` is the share of searches for what is
+    not there that get past it.
     """
 
     query: str

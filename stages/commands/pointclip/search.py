@@ -114,7 +114,7 @@ def _print(found, asked: argparse.Namespace, *, weights: str) -> None:
 def _verdict(found) -> str:
     """What the floor says of the search, in one sentence."""
     if found.floor is None:
-        reason = "pictures have none" if found.kind == "pictures" else "too few words are known to say where"
+        reason = "pictures have none" if found.kind == "pictures" else "too few words or objects to say where"
         return f"the nearest objects; no floor below which nothing matches ({reason})"
     where = f"floor {found.floor:.3f}, set for {found.rate:.0%} of searches for what is not there to get past it"
     if found.nothing_matches:
