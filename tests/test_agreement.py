@@ -29,6 +29,7 @@ LAYERS = {
     "detection": 7,
     "reporting": 8,
     "own": 8,
+    "page": 9,
     "commands": 10,
     "bundled": 10,
 }
@@ -107,7 +108,7 @@ def upward_imports(root):
         for other in sorted(dag.imported_files(root, path))
         if layer_of(other) > layer_of(path)
         or (layer_of(other) == layer_of(path) and room_of(other) != room_of(path))
-        or (layer_of(path) == layer_of(other) == STAGE)
+        or (room_of(path) is None and room_of(other) is None)
     ]
 
 

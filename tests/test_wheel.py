@@ -69,6 +69,8 @@ PAGE = """
 from stages.reporting.page import page
 from stages.reporting.tables import Table
 assert "<html" in page([], title="a", summary="b", weights=Table("w", "", (), (), 0), parameters="")
+from stages.page.server import STATIC
+assert {"app.js", "icon.svg", "index.html", "style.css", "viewer.js"} == {file.name for file in STATIC.iterdir()}
 """
 
 

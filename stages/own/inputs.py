@@ -10,8 +10,6 @@ import numpy as np
 from stages.core.errors import InputError
 from stages.own.results import Read
 
-Given = str | Path | np.ndarray  # the path of a mesh or cloud, or points [P, 3 or more]
-
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
@@ -22,26 +20,35 @@ class Cloud:
     read: Read
 
 
+Given = str | Path | np.ndarray | Cloud  # the path of a mesh or cloud, points [P, 3 or more], or one already read
+
+
 def several(given: Given | Iterable[Given]) -> list[Given]:
-    """What was given as a list: one path or one array [P, 3] is a list of one."""
-    alone = isinstance(given, str | Path) or (isinstance(given, np.ndarray) and given.ndim < 3)
+    """What was given as a list: one path, one array [P, 3] or one cloud is a list of one."""
+    alone = isinstance(given, str | Path | Cloud) or (isinstance(given, np.ndarray) and given.ndim < 3)
     return [given] if alone else list(given)
 
 
 def source_of(given: Given, number: int) -> str:
     """How an object is called in results and messages: its path, or "array 3"."""
+    if isinstance(given, Cloud):
+        return given.source
     return f"array {number}" if isinstance(given, np.ndarray) else str(given)
 
 
 def read_cloud(given: Given, *, source: str, points: int) -> Cloud:
     """`points` points of a file or an array: a mesh is sampled by area, a cloud thinned or repeated.
 
-    Raises InputError that names `source` where it is no object (see stages/datasets/README.md).
+    A cloud stays as it was read. Raises InputError that names `source` where it is no object (see
+    stages/datasets/README.md).
     """
     from stages.datasets.objects import points_of
 
+    if isinstance(given, Cloud):
+        return given
+
     geometry = _geometry(given, source)
-    return Cloud(source, points_of(geometry, Path(source), points=points, seed=0), _what_was_read(geometry))
+    return Cloud(source, points_of(geometry, Path(source), points=points, seed=0), what_was_read(geometry))
 
 
 def read_scan(given: Given, *, source: str, points: int) -> Cloud:
@@ -54,7 +61,7 @@ def read_scan(given: Given, *, source: str, points: int) -> Cloud:
         drawn = on_surface(geometry.vertices, geometry.faces, count=points, rng=rng)
     if len(drawn) > points:
         drawn = drawn[np.sort(rng.choice(len(drawn), points, replace=False))]
-    return Cloud(source, drawn, _what_was_read(geometry))
+    return Cloud(source, drawn, what_was_read(geometry))
 
 
 def find_files(given: Sequence[str | Path]) -> list[Path]:
@@ -109,7 +116,8 @@ def _geometry(given: Given, source: str):
         raise InputError(f"{source}: {error}") from error
 
 
-def _what_was_read(geometry) -> Read:
+def what_was_read(geometry) -> Read:
+    """What a geometry is, in words and numbers."""
     return Read(
         kind=geometry.kind,
         vertices=len(geometry.vertices),

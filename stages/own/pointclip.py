@@ -180,6 +180,19 @@ class PointClip:
         [cloud] = self._read([one], None)
         return self._render([cloud], self._axis(cloud, up))[0]
 
+    @property
+    def view_directions(self) -> np.ndarray:
+        """Where each view is seen from, f4 [V, 3]: unit vectors from an object with y up to the eye."""
+        from stages.projection.views import VIEW_SETS
+
+        return VIEW_SETS[self._projection.view_set].directions()
+
+    def unknown_words(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Words of labels or parts that the backbone has learnt nothing about."""
+        from stages.language.prompts.templates import display_name
+
+        return self._clip.unknown_words(map(display_name, names))
+
     def guess_up(self, objects: Given | Iterable[Given], *, on_error: OnError | None = None) -> list[UpGuess]:
         """The axis that points up in every object, with the agreement of its views under each: see `upright`."""
         return [

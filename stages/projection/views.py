@@ -5,6 +5,7 @@ row of the depth map (downwards), y its column, and z grows towards the viewer.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -20,6 +21,10 @@ class ViewSet:
     def rotations(self) -> np.ndarray:
         """Rotation matrices f4 [V, T, 3, 3], T turns applied one after the other."""
         return np.array([[turn_matrix(*turn) for turn in view] for view in self.turns], np.float32)
+
+    def directions(self) -> np.ndarray:
+        """Unit vectors f4 [V, 3] from an object to the viewer: what the turns bring to z."""
+        return np.stack([reduce(np.matmul, view)[:, 2] for view in self.rotations()])
 
 
 def turn_matrix(a: float, b: float, c: float) -> np.ndarray:
