@@ -103,6 +103,8 @@ def test_published_sets_come_with_their_view_weights_and_missing_ones_are_named(
     assert "note: blobs has no sentences of v2_corpus: left out" in capsys.readouterr().out
     with pytest.raises(InputError, match="embed.sets: blobs has sentences of none of them: v2_corpus"):
         embed.main("blobs", "mine", params=load_settings(overrides={"embed.sets": ["v2_corpus"]}))
+
+
 def test_features_straight_from_points_are_those_of_the_stored_maps(place):
     clouds = np.random.default_rng(0).normal(size=(5, 200, 3)).astype("f4")
     splits = {"train": Clouds(clouds[:3], np.arange(3) % 2), "test": Clouds(clouds[3:], np.arange(2))}
