@@ -49,7 +49,7 @@ def code_dependencies(root: Path, command: str) -> list[list[str]]:
     sections = {_section_file(section) for section in sections_read(root, module)}
     shared = {path for path in reached | sections if path.parts[1] in SHARED}
     folders = {_room(path) for path in reached - shared}
-    files = [sorted(path.as_posix() for path in shared if path.parts[1] == package) for package in SHARED]
+    files = [sorted(path.as_posix() for path in shared if path.parts[1] in packages) for packages in SHARED]
     return [[module.as_posix(), *sorted(folders)], *files]
 
 
