@@ -18,7 +18,7 @@ import yaml
 from stages.config.params import Params
 from stages.core.cli import run_command
 
-SHARED = ("artifacts", "config", "core")  # packages of which a stage depends on single files
+SHARED = (("artifacts",), ("config", "core"))  # packages of which a stage depends on single files, a list each
 ALL_SECTIONS = Path("stages/config/params.py")  # imports every section; a stage depends on those that it reads
 WIDTH = 118
 
@@ -47,7 +47,7 @@ def code_dependencies(root: Path, command: str) -> list[list[str]]:
     module = module_of(command)
     reached = reached_files(root, module)
     sections = {_section_file(section) for section in sections_read(root, module)}
-    shared = {path for path in reached | sections if path.parts[1] in SHARED}
+    shared = {path for path in reached | sections if any(path.parts[1] in packages for packages in SHARED)}
     folders = {_room(path) for path in reached - shared}
     files = [sorted(path.as_posix() for path in shared if path.parts[1] in packages) for packages in SHARED]
     return [[module.as_posix(), *sorted(folders)], *files]
