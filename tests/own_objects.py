@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import trimesh
 
 from stages.artifacts.types import Scene
 from stages.config.params import load_params
-from stages.datasets.bundled_files import read_scans
+from stages.datasets.bundled_files import read_clouds, read_scans
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +21,12 @@ def table_with_four_legs() -> trimesh.Trimesh:
 def box(sides, *, at) -> trimesh.Trimesh:
     """A box of `sides` around the point `at`."""
     return trimesh.creation.box(sides, transform=trimesh.transformations.translation_matrix(at))
+
+
+def household() -> np.ndarray:
+    """Every fifth test object of the bundled household, f4 [N, P, 3], y up."""
+    clouds = read_clouds(ROOT / "data/bundled/home_objects.h5", load_params(ROOT).dataset["home_objects"])
+    return clouds.splits["test"].points[::5]
 
 
 def room() -> tuple[Scene, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_objects import room, table_with_four_legs
+from own_objects import household, room, table_with_four_legs
 from PIL import Image
 
 import stages
@@ -234,6 +234,13 @@ def test_the_axis_that_points_up_is_guessed(axis, columns, signs, model, cloud):
     [guessed], [told] = (model.classify(turned, LABELS, up=up) for up in ("auto", axis))
     assert guessed.up == axis and dict(guessed.best) == pytest.approx(dict(told.best), abs=1e-5)
     np.testing.assert_array_equal(model.depth_maps(turned, up="auto"), model.depth_maps(turned, up=axis))
+
+
+def test_most_objects_of_a_household_are_set_upright(model):
+    clouds = household()
+    laid = [np.roll(cloud, turn, axis=1) for turn, cloud in zip(np.arange(len(clouds)) % 3, clouds, strict=True)]
+    right = [guess.axis == "yzx"[n % 3] for n, guess in enumerate(model.guess_up(laid))]
+    assert len(right) == 41 and np.mean(right) > 0.75  # by chance a third
 
 
 # Files

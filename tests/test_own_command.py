@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,7 @@ def test_boxes_of_a_room_are_told_in_all_forms(tmp_path, pointclip):
         (("parts", "-", "--parts", "-"), "--parts -: the files are read from stdin"),
         (("parts", "a.ply", "b.ply", "--parts", "seat, leg", "--ply", "out.ply"), "--ply out.ply: expected one file"),
         (("parts", "a.ply", "--parts", "seat, leg", "--ply", "out.obj"), "--ply out.obj: expected a name"),
+        (("parts", "x.ply", "y.ply", "--parts", "a, b", "--backbone", "no"), "backbone.no: no such entry"),
         (("boxes", "missing.ply", "--labels", "a, b"), "missing.ply: no such file"),
         (("boxes", "-", "--labels", "-"), "--labels -: the files are read from stdin"),
     ],
@@ -138,6 +140,30 @@ def test_boxes_of_a_room_are_told_in_all_forms(tmp_path, pointclip):
 def test_a_wrong_call_is_one_line(arguments, says, pointclip):
     status, _, errors = pointclip(*arguments)
     assert status not in (0, None) and len(errors) == 1 and says in errors[0] and errors[0].startswith("error: ")
+
+
+def test_what_is_wrong_with_more_than_a_file_is_told_once(table, pointclip):
+    files = (table, table.with_name("lost.stl"), table.parent)
+    given = ("--parts", "top, leg", "--backbone", "rn50", "--device", "mps")
+    status, _, [error] = pointclip("parts", *files, *given)
+    assert status and error == "error: params.yaml: device 'mps': not available on this machine"
+
+
+def test_coordinates_of_a_map_keep_their_millimetres(tmp_path, pointclip):
+    scan, classes = room()
+    np.save(tmp_path / "room.npy", scan.points + np.array([456_789.0, 5_432_100.0, 300.0]))
+    _, printed, _ = pointclip("boxes", tmp_path / "room.npy", "--labels", ",".join(classes), "--json")
+    centres = [box["centre"] for box in json.loads(printed)["objects"][0]["boxes"] if box["label"] == "armchair"]
+    assert centres[0] == pytest.approx([456_793.59, 5_432_101.93, 300.47], abs=0.05)
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same(table, tmp_path):
+    path = os.fsencode(tmp_path) + b"/t\xffble.stl"
+    with open(path, "wb") as file:
+        file.write(table.read_bytes())
+    command = [sys.executable, "-m", "stages.commands.pointclip", "classify", path, "--labels", "lamp,table"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0 and b"%  table" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("paper", "--dry-run"), ("sweep", "kernels")])
@@ -163,7 +189,7 @@ def test_every_help_has_an_example(name, pointclip):
 
 def test_help_is_quick_and_the_output_may_be_cut_off(table):
     code = "import sys; sys.argv[1:] = ['--help']; from stages.commands.pointclip.main import main\n"
-    code += "try: main()\nexcept SystemExit: print('torch' in sys.modules, 'pydantic' in sys.modules)"
+    code += "try: main()\nexcept SystemExit: print('torch' in sys.modules, 'numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
     cut = f"{sys.executable} -m stages.commands.pointclip classify {table} --labels a,b --csv | true"

@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-import trimesh
+from own_objects import table_with_four_legs
 
 ROOT = Path(__file__).parents[1]
 PACKED = (
@@ -44,36 +44,32 @@ def python(tmp_path):
     return python
 
 
-def test_the_installed_wheel_classifies_a_mesh_and_lays_out_a_page(python, tmp_path):
+def test_the_installed_wheel_names_a_mesh_by_command_and_from_python_and_lays_out_a_page(python, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     table_with_four_legs().export(elsewhere / "table.stl")
 
     assert Path(run(python, "-c", "import stages; print(stages.__file__)", cwd=elsewhere)).is_relative_to(tmp_path)
-    classify = (python, "-m", "stages.commands.classify", "table.stl", "--labels", "lamp, table, airplane", "--up", "z")
+    classify = (python.parent / "pointclip", "classify", "table.stl", "--labels", "lamp, table, airplane", "--up", "z")
     found = json.loads(run(*classify, "--json", "--sheet", "seen.png", cwd=elsewhere))
     assert found["objects"][0]["best"][0][0] == "table"
     assert (elsewhere / "seen.png").is_file()
+    assert run(python, "-c", OWN, cwd=elsewhere).split() == ["table", "2048"]
     run(python, "-c", PAGE, cwd=elsewhere)
 
 
+OWN = """
+from stages import PointClip
+model = PointClip("bundled")
+[found] = model.classify("table.stl", ["lamp", "table", "airplane"], up="z")
+parts = model.parts("table.stl", ["top", "leg"], category="table", up="z")
+print(found.label, len(parts.labels))
+"""
 PAGE = """
 from stages.reporting.page import page
 from stages.reporting.tables import Table
 assert "<html" in page([], title="a", summary="b", weights=Table("w", "", (), (), 0), parameters="")
 """
-
-
-def table_with_four_legs() -> trimesh.Trimesh:
-    """A table, z up."""
-    top = box((1, 1, 0.08), at=(0, 0, 0.5))
-    return trimesh.util.concatenate(
-        [top, *(box((0.08, 0.08, 1), at=(x, y, 0)) for x in (-0.4, 0.4) for y in (-0.4, 0.4))]
-    )
-
-
-def box(sides, *, at):
-    return trimesh.creation.box(sides, transform=trimesh.transformations.translation_matrix(at))
 
 
 def run(*command, cwd: Path) -> str:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -113,7 +114,7 @@ def points_of(geometry: Geometry, path: Path, *, points: int | None, seed: int) 
     Coordinates that float32 would blur are centred or scaled first, as `in_single` says. The draw on a mesh depends on
     `seed` and the file's name alone, so that more files change no other's points.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(os.fsencode(path.name))])
     if geometry.faces is not None:
         if points is None:
             raise InputError(f"{path}: a mesh; set `points` in the dataset's entry to say how many are sampled on it")

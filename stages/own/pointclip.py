@@ -20,7 +20,7 @@ from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.core.root import default_root
 from stages.own.inputs import Cloud, Given, read_cloud, read_scan, several, source_of
-from stages.own.results import Axis, Boxes, Classification, Encoded, PartLabels, Up, UpGuess
+from stages.own.results import Axis, Boxes, Classification, Encoded, PartLabels, ReadError, Up, UpGuess
 from stages.own.upright import AXES, agreement, around
 
 # What is slow to import (torch, numba, the readers of formats) is imported where it is used: a call that is wrong, and
@@ -44,7 +44,8 @@ class PointClip:
     `backbone` is an entry of the bundled params.yaml: bundled, vit_b16, ... Of a mesh `points` are sampled, a cloud is
     thinned to so many; with `strict` an input of which something is dropped or guessed is refused. Wherever `on_error`
     is taken, it is called with the source of an input that cannot be read and the reason, and the others are done;
-    without it the first one raises InputError. `up` is the axis that points up in them; "auto" guesses each one's.
+    without it the first one raises ReadError, an InputError. `up` is the axis that points up in the inputs, or "auto",
+    which guesses it of each.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class PointClip:
         names = distinct(labels, kind="labels")
         if up not in AXES:
             raise InputError(f"up {up!r}: expected one of {', '.join(AXES)}")
-        cloud = read_scan(scan, source=source_of(scan, 0), points=SCAN_POINTS)
+        cloud = self._read_one(scan, 0, read=read_scan, points=SCAN_POINTS)
 
         from stages.own.boxes import find_boxes
 
@@ -231,17 +232,24 @@ class PointClip:
 
     def _read(self, objects: Given | Iterable[Given], on_error: OnError | None) -> Iterator[Cloud]:
         for number, given in enumerate(several(objects)):
-            source = source_of(given, number)
             try:
-                cloud = read_cloud(given, source=source, points=self.points)
-                if self.strict and cloud.read.notes:
-                    raise InputError(f"{source}: {cloud.read.notes[0]} (strict)")
-            except InputError as error:
+                cloud = self._read_one(given, number, read=read_cloud, points=self.points)
+            except ReadError as error:
                 if on_error is None:
                     raise
-                on_error(source, error)
+                on_error(source_of(given, number), error)
             else:
                 yield cloud
+
+    def _read_one(self, given: Given, number: int, *, read: Callable[..., Cloud], points: int) -> Cloud:
+        source = source_of(given, number)
+        try:
+            cloud = read(given, source=source, points=points)
+        except InputError as error:
+            raise ReadError(str(error)) from error
+        if self.strict and cloud.read.notes:
+            raise ReadError(f"{source}: {cloud.read.notes[0]} (strict)")
+        return cloud
 
     def _seen(self, clouds: Iterator[Cloud], up: Up) -> Iterator["_Seen"]:
         """CHUNK clouds at a time as the backbone sees them, set upright."""

@@ -8,8 +8,14 @@ from typing import Literal
 
 import numpy as np
 
+from stages.core.errors import InputError
+
 Axis = Literal["x", "y", "z"]
 Up = Literal["x", "y", "z", "auto"]
+
+
+class ReadError(InputError):
+    """One object that cannot be read, or is refused by `strict`; the others of a batch can still be done."""
 
 
 @dataclass(frozen=True)

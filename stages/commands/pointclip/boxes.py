@@ -3,9 +3,8 @@
 import argparse
 
 from stages.commands.pointclip.files import Failures, asked_files, asked_names, in_batches, one_by_one
-from stages.commands.pointclip.options import add_files, add_forms, add_model, new_parser
+from stages.commands.pointclip.options import add_files, add_forms, add_model, add_reading, new_parser
 from stages.commands.pointclip.output import Printer, described, notes
-from stages.core.errors import InputError
 
 EXAMPLE = """
 pointclip boxes room.ply --labels "chair, table, sofa, bed" --json
@@ -21,6 +20,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--labels", required=True, help="names with commas between; - reads one a line from stdin")
     parser.add_argument("--least", type=float, default=0.0, help="lowest score that is told, 0 to 1 (default: 0)")
     add_model(parser, up="z", ups=("x", "y", "z"), points=False)
+    add_reading(parser)
     add_forms(parser)
     parser.set_defaults(run=run)
 
@@ -29,10 +29,8 @@ def run(asked: argparse.Namespace) -> int:
     """Print the boxes of every scan, best score first: centre and size along the axes of the file."""
     from stages.own.pointclip import PointClip
 
-    if asked.labels == "-" and "-" in asked.files:
-        raise InputError("--labels -: the files are read from stdin already, give the labels here")
-    labels, failures = asked_names(asked.labels, option="labels"), Failures()
-    model = PointClip(asked.backbone, device=asked.device)
+    labels, failures = asked_names(asked.labels, option="labels", files=asked.files), Failures()
+    model = PointClip(asked.backbone, device=asked.device, strict=asked.strict)
     printer = Printer(asked, weights=model.weights, columns=COLUMNS)
     for scan in in_batches(
         asked_files(asked.files, failures),
@@ -42,7 +40,7 @@ def run(asked: argparse.Namespace) -> int:
     ):
         notes(scan.source, scan.read)
         found = [
-            (label, float(score), [float(f"{value:.4g}") for value in box])
+            (label, float(score), [round(float(value), 3) for value in box])
             for label, score, box in zip(scan.labels, scan.scores, scan.boxes, strict=True)
             if score >= asked.least
         ]

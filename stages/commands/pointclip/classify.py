@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 
 from stages.commands.pointclip.files import Failures, asked_files, asked_names, in_batches
-from stages.commands.pointclip.options import add_files, add_forms, add_model, new_parser
+from stages.commands.pointclip.options import add_files, add_forms, add_model, add_reading, new_parser
 from stages.commands.pointclip.output import Printer, described, notes
-from stages.core.errors import InputError
 
 EXAMPLE = """
 pointclip classify chair.obj scans/ --labels "chair, floor lamp, cactus" --up z
@@ -22,9 +21,8 @@ def add_parser(commands) -> None:
     parser.add_argument("--top", type=int, default=5, help="labels that are told of every file (default: 5)")
     parser.add_argument("--templates", default="simple", help="file of prompts/templates that describes the labels")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="picture to write: the depth maps of every file")
-    parser.add_argument("--strict", action="store_true", help="refuse a file of which something is dropped or guessed")
-    parser.add_argument("--verbose", action="store_true", help="print what was read from every file")
     add_model(parser)
+    add_reading(parser)
     add_forms(parser)
     parser.set_defaults(run=run)
 
@@ -33,9 +31,7 @@ def run(asked: argparse.Namespace) -> int:
     """Print the best labels of every file as they are found."""
     from stages.own.pointclip import PointClip
 
-    if asked.labels == "-" and "-" in asked.files:
-        raise InputError("--labels -: the files are read from stdin already, give the labels here")
-    labels, failures = asked_names(asked.labels, option="labels"), Failures()
+    labels, failures = asked_names(asked.labels, option="labels", files=asked.files), Failures()
     model = PointClip(
         asked.backbone,
         device=asked.device,

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from stages.core.errors import InputError
 from stages.own.inputs import find_files
+from stages.own.results import ReadError
 
 STDIN = "-"
 AT_A_TIME = 32  # files, after which what they gave is printed
@@ -49,13 +50,16 @@ def asked_files(names: Sequence[str], failures: Failures) -> list[Path]:
     return list(found)
 
 
-def asked_names(text: str, *, option: str) -> list[str]:
-    """Names with commas between, or one a line on stdin where `text` is `-`; InputError for fewer than two."""
-    names = lines_of_stdin() if text == STDIN else text.split(",")
-    distinct = list(dict.fromkeys(name.strip() for name in names if name.strip()))
-    if len(distinct) < 2:
-        raise InputError(f"--{option}: {len(distinct)} different names, expected at least two")
-    return distinct
+def asked_names(text: str, *, option: str, files: Sequence[str]) -> tuple[str, ...]:
+    """Names with commas between, or one a line on stdin where `text` is `-`.
+
+    InputError for fewer than two, and where `files` are read from stdin already.
+    """
+    from stages.own.pointclip import distinct  # here: it brings what `--help` does without
+
+    if text == STDIN and STDIN in files:
+        raise InputError(f"--{option} -: the files are read from stdin already, give the {option} here")
+    return distinct(lines_of_stdin() if text == STDIN else text.split(","), kind=f"--{option}")
 
 
 def in_batches(files: Sequence[Path], work: Work, failures: Failures, *, unit: str = "file") -> Iterator[T]:
@@ -68,13 +72,13 @@ def in_batches(files: Sequence[Path], work: Work, failures: Failures, *, unit: s
 
 
 def one_by_one(answer: Callable[[Path], T]) -> Work:
-    """`answer` of single files as the work of `in_batches`."""
+    """`answer` of single files as the work of `in_batches`; what is wrong with more than a file ends it."""
 
     def work(files: list[Path], on_error: Callable[[str, InputError], None]) -> Iterator[T]:
         for file in files:
             try:
                 yield answer(file)
-            except InputError as error:
+            except ReadError as error:
                 on_error(str(file), error)
 
     return work

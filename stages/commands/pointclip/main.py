@@ -15,6 +15,7 @@ COMMANDS = ("classify", "parts", "boxes", "index", "search", "serve", "paper", "
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the subcommand that `arguments` (None: the command line's) name; on bad input print one line, exit with 1."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold bytes that are no text
     asked = parser().parse_args(arguments)
     try:
         status = asked.run(asked)

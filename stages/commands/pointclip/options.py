@@ -38,6 +38,12 @@ def add_model(
         parser.add_argument("--points", type=int, default=2048, help="points sampled on a mesh, or kept of a cloud")
 
 
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """What is said about the reading of a file, and what is refused."""
+    parser.add_argument("--strict", action="store_true", help="refuse a file of which something is dropped or guessed")
+    parser.add_argument("--verbose", action="store_true", help="print what was read from every file")
+
+
 def add_forms(parser: argparse.ArgumentParser) -> None:
     """JSON or CSV instead of lines."""
     form = parser.add_mutually_exclusive_group()

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from stages.commands.pointclip.files import Failures, asked_files, asked_names, in_batches, one_by_one
-from stages.commands.pointclip.options import add_files, add_forms, add_model, new_parser
+from stages.commands.pointclip.options import add_files, add_forms, add_model, add_reading, new_parser
 from stages.commands.pointclip.output import Printer, described, notes
 from stages.core.errors import InputError
 
@@ -20,9 +20,8 @@ def add_parser(commands) -> None:
     parser.add_argument("--parts", required=True, help="names with commas between; - reads one a line from stdin")
     parser.add_argument("--category", help="what the objects are, for sentences about their parts")
     parser.add_argument("--ply", type=Path, help="PLY to write: the points of the one file, coloured by part")
-    parser.add_argument("--strict", action="store_true", help="refuse a file of which something is dropped or guessed")
-    parser.add_argument("--verbose", action="store_true", help="print what was read from every file")
     add_model(parser)
+    add_reading(parser)
     add_forms(parser)
     parser.set_defaults(run=run)
 
@@ -31,9 +30,7 @@ def run(asked: argparse.Namespace) -> int:
     """Print the share of its points that each part of every file has."""
     from stages.own.pointclip import PointClip
 
-    if asked.parts == "-" and "-" in asked.files:
-        raise InputError("--parts -: the files are read from stdin already, give the parts here")
-    names, failures = asked_names(asked.parts, option="parts"), Failures()
+    names, failures = asked_names(asked.parts, option="parts", files=asked.files), Failures()
     if asked.ply and asked.ply.suffix != ".ply":
         raise InputError(f"--ply {asked.ply}: expected a name that ends in .ply")
     files = asked_files(asked.files, failures)
