@@ -199,7 +199,7 @@ def test_a_dead_mirror_and_a_wrong_length_are_told(world, tmp_path):
         finding = preflight.dataset_finding("mine", entry, root=tmp_path)
         assert (finding.state, finding.entry) == (preflight.MISSING, "mine")
         said.append(finding.found)
-    assert "0x" not in said[0] and "refused" in said[0]
+    assert " 0x" not in said[0] and "refused" in said[0]
     assert "HTTP" in said[1] or "404" in said[1]
     assert f"offers {len(world.files[archive])} bytes, expected 3" in said[1]
 

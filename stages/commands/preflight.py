@@ -154,8 +154,9 @@ def git_finding(root: Path) -> Finding:
 
 
 def reason(error: Exception) -> str:
-    """What `error` says in a line that is the same every time: without addresses in memory."""
-    return re.sub(r"<[^<>]*0x[^<>]*>:? ?", "", one_line(error))[:200]
+    """What `error` says in a line that is the same every time: the innermost cause, without addresses in memory."""
+    inner = getattr(error.args[0], "reason", error) if error.args else error
+    return re.sub(r"<[^<>]*0x[^<>]*>:? ?", "", one_line(inner))[:200]
 
 
 def table(findings: Sequence[Finding]) -> str:
