@@ -332,7 +332,7 @@ def steps_of(device):
     model = CloudClassifier(classify, SMALL, lambda maps: normalize(maps[:, ::2, ::2].flatten(1), dim=1), channels=2)
     support = Labelled(torch.randn(6, 50, 3, device=device), torch.arange(6, device=device) % CLASSES)
     recipe = dataclasses.replace(recipes.resolve_smoothing(PARAMS.train), batch_size=6, micro_batch_size=3)
-    moved = partial(augment, settings=PARAMS.train.augment)
+    moved = partial(augment, settings=recipes.resolve_augmentation(PARAMS.train))
     config = FitConfig(recipe=recipe, seed=0, name="steps", augment=moved)
     trainer = _Trainer(model.to(device), support, support, config)
     return lambda: trainer._step(torch.arange(6, device=device))

@@ -275,18 +275,18 @@ def test_shapenetpart_from_its_official_files_to_a_table(tmp_path, monkeypatch):
         pytest.skip(f"{folder} is missing: set SLICES_DIR to the folder with slices of the official datasets")
     monkeypatch.chdir(checkout(tmp_path))
     monkeypatch.setattr(download, "read", lambda name, entry, **_: read(name, replace(entry, path=str(folder))))
-    download.main("shapenetpart")
-    new_sentences("shapenetpart", tuple(PARTS))
-    patches.main("shapenetpart", "bundled")
-    segment.main("shapenetpart", "bundled")
-    metrics = read_metrics(Paths().metrics("shapenetpart", "bundled"), SegmentationMetrics)
-    with open_points(Paths().points("shapenetpart")) as points:
+    download.main("shapenetpart_hdf5")
+    new_sentences("shapenetpart_hdf5", tuple(PARTS))
+    patches.main("shapenetpart_hdf5", "bundled")
+    segment.main("shapenetpart_hdf5", "bundled")
+    metrics = read_metrics(Paths().metrics("shapenetpart_hdf5", "bundled"), SegmentationMetrics)
+    with open_points(Paths().points("shapenetpart_hdf5")) as points:
         labels = points.labels("test")
         present = [points.classes[label] for label in np.unique(labels)]
     assert metrics.samples == len(labels) and list(metrics.shapes) == present
-    rows = segmentation_rows({("shapenetpart", "bundled"): metrics}, published())
+    rows = segmentation_rows({("shapenetpart_hdf5", "bundled"): metrics}, published())
     assert [row.key[2] for row in rows if row.ours] == present
-    methods = [row[3] for row in means_table({("shapenetpart", "bundled"): metrics}, published()).rows]
+    methods = [row[3] for row in means_table({("shapenetpart_hdf5", "bundled"): metrics}, published()).rows]
     assert methods[:3] == ["chance", "largest_part †", "neutral"]
     assert {"search_test †", "neutral_as_released"} <= set(methods)
 

@@ -80,6 +80,7 @@ ZERO_SHOT = ClassificationMetrics(
     leakage=1.0,
     views={},
     sentences={},
+    retrieval={},
     protocols=HONEST_FIGURES | {name: accuracy("test", top1) for name, top1 in REPEATED.items()},
 )
 FEW_SHOT = FewShotMetrics(

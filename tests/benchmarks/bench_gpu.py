@@ -39,7 +39,9 @@ from stages.config.params import Params, as_yaml, load_params
 from stages.fewshot.adapter import PaperAdapter
 from stages.fewshot.augment import augment
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
-from stages.fewshot.runs import RunSpec, run
+from stages.fewshot.recipes import resolve_augmentation
+from stages.fewshot.runs import run
+from stages.fewshot.specs import RunSpec
 from stages.fewshot.tasks import Task
 from stages.projection import differentiable, rendering
 from stages.projection.presets import PRESETS
@@ -197,7 +199,7 @@ def smoothing_step(bench: Bench, model: ClipModel) -> None:
 
     def step() -> None:
         optimiser.zero_grad()
-        cross_entropy(learner(augment(points, settings.augment)), labels).backward()
+        cross_entropy(learner(augment(points, resolve_augmentation(settings))), labels).backward()
         optimiser.step()
 
     bare = bench.rate(1, lambda: model.encode_maps(maps).sum().backward())

@@ -5,7 +5,7 @@ import argparse
 from stages.commands.pointclip.options import must_be_checkout, new_parser
 
 EXAMPLE = """
-pointclip paper --dry-run    # what it will fetch, under which terms, disk, time and cost
+pointclip paper --check    # mirrors, disk, device, keys and weights, with what it will take
 pointclip paper
 """
 
@@ -14,7 +14,7 @@ def add_parser(commands) -> None:
     """Add the parser of `paper`."""
     about = "Run the published selection in a checkout, with a verdict for every published figure."
     parser = new_parser(commands, "paper", about=about, example=EXAMPLE)
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument("--check", action="store_true", help="look at what is needed and stop")
     parser.add_argument("--yes", action="store_true", help="start without asking")
     parser.set_defaults(run=run)
 
@@ -24,5 +24,5 @@ def run(asked: argparse.Namespace) -> int:
     must_be_checkout("paper")
     from stages.commands import reproduce
 
-    reproduce.main(asked.dry_run, asked.yes)
+    reproduce.main(asked.check, asked.yes)
     return 0
