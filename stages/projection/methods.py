@@ -33,7 +33,8 @@ class ProjectionMethod:
     """How clouds become depth maps; see the module for the arguments and the result of `run`.
 
     `uncropped_size` gives rows (and columns) of the map before it is cropped. `per_point` says whether `run` also gives
-    the pixel and the visibility of every point, `in_torch` whether `stages.projection.differentiable` has the method, `in_bytes` whether `run` also gives maps u1.
+    the pixel and the visibility of every point, `in_torch` whether `stages.projection.differentiable` has the method,
+    `in_bytes` whether `run` also gives maps u1.
     """
 
     run: Callable[..., tuple[np.ndarray, PointQuantities | None]]
