@@ -3,9 +3,9 @@
     git worktree add ../before <commit>  # with data/bundled
     python tests/benchmarks/bench_stages.py --before ../before [--repeats 2]
 
-Both trees run in turn, with start and end of the process; the least wall-clock time counts, and the CPU time stands
-beside it. Both use every core. OpenMP's threads sleep while they wait (OMP_WAIT_POLICY=passive): with other work on the
-machine they would take most of the time from each other. Without `--before` only `pointclip classify` is timed.
+Both trees run in turn, with start and end of the process; the least wall-clock and the least CPU times are compared.
+Both use every core. OpenMP's threads sleep while they wait (OMP_WAIT_POLICY=passive): with other work on the machine
+they would take most of the time from each other. Without `--before` only `pointclip classify` is timed.
 """
 
 import argparse
@@ -50,16 +50,12 @@ def compare(before: Path, repeats: int) -> None:
         for (stage, tree), found in runs.items():
             found.append(run(tree, f"stages.{stage}", *STAGES[stage]))
             print(f"{stage} in {tree.name}: {found[-1][0]:.1f} s, {found[-1][1]:.1f} s of CPU", flush=True)
-    totals = {tree: sum(least(runs[stage, tree])[0] for stage in STAGES) for tree in (before, ROOT)}
-    for stage in STAGES:
-        note_ratio(f"stage {stage}", least(runs[stage, before])[0], least(runs[stage, ROOT])[0])
-    note_ratio("stages render and patches", totals[before], totals[ROOT])
-
-
-def note_ratio(what: str, before: float, now: float) -> None:
-    """Print one comparison and note it for the report."""
-    print(f"{what}: {before:.1f} s before, {now:.1f} s now: {before / now:.2f} x", flush=True)
-    note(what, against="gzip, one tower for all maps", plain=before, ours=now, unit="s")
+    found = {key: least(several) for key, several in runs.items()}
+    for clock, name in enumerate(("wall clock", "CPU")):
+        old, new = (sum(found[stage, tree][clock] for stage in STAGES) for tree in (before, ROOT))
+        print(f"stages render and patches, {name}: {old:.1f} s before, {new:.1f} s now: {old / new:.2f} x", flush=True)
+    # the last, which other work on the machine changes less
+    note("stages render and patches, CPU", against="an earlier commit", plain=old, ours=new, unit="s")
 
 
 def classify(repeats: int) -> None:
