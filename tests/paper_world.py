@@ -59,6 +59,7 @@ TINY = {  # key of params.yaml -> value, in the published selection too
     "train.seeds": [0],
     "train.validation_fraction": 0.5,
     "train.epochs": 1,
+    "train.as_published.epochs": 2,
     "evaluate.protocols": {"class_name": "class_name", "template": "depth_map", "ensemble": "simple"},
     "evaluate.bootstrap_samples": 50,
     "patches.search_shapes": 1,

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import open_clip
 import torch
 
 from stages.artifacts.types import Features, Prompts
 from stages.backbones.clip import ClipModel
-from stages.backbones.loading import architecture_name, build
+from stages.backbones.loading import random_backbone
 from stages.config.params import Params
 from stages.fewshot.classifiers import CloudClassifier
 from stages.fewshot.methods import learning_from_clouds
@@ -56,7 +55,7 @@ def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
     encode, text, patches, cloud_step = {}, {}, {}, {}
     smoothing = _smoothing_step(clouds, params, device) if taught else 0.0
     for name in dict.fromkeys((*select.backbones, *select.segmentation_backbones)):
-        model = _model(params, name, device, root)
+        model = random_backbone(name, params.backbone_entry(name), device=device, root=root)
         text[name] = _seconds(partial(model.encode_text, sentences, batch_size=params.embed.batch_size)) / len(
             sentences
         )
@@ -75,18 +74,6 @@ def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
         text=text,
         patches=patches,
         cloud_step=cloud_step,
-    )
-
-
-def _model(params: Params, name: str, device: torch.device, root: Path) -> ClipModel:
-    entry = params.backbone_entry(name)
-    architecture = architecture_name(name, entry, root=root)
-    return ClipModel(
-        build(architecture, precision=entry.precision),
-        open_clip.get_tokenizer(architecture),
-        normalisation=entry.normalise,
-        device=device,
-        autocast=params.extract.autocast,
     )
 
 
