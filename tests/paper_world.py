@@ -44,13 +44,14 @@ NARROW = {  # by open_clip's name: the file at OpenAI's, and the image tower
     ),
     "ViT-B-16-quickgelu": (
         "ViT-B-16.pt",
-        TRANSFORMER | {"image_size": 224, "patch_size": 16},
+        TRANSFORMER | {"image_size": 64, "patch_size": 16},
     ),
 }
 ON_HUB = {"RN50-quickgelu": "timm/resnet50_clip.openai", "ViT-B-16-quickgelu": "timm/vit_base_patch16_clip_224.openai"}
 BACKBONES = ("rn50", "rn101", "vit_b32", "vit_b16")
 CORPUS = {"modelnet40": CLASSES, "scanobjectnn": scanobjectnn.CLASSES}
 TINY = {  # key of params.yaml -> value, in the published selection too
+    "render.resolution": 64,
     "search.candidates": ["simple", "llm_four"],
     "search.sweeps": 1,
     "search.folds": 2,

@@ -18,7 +18,9 @@ from paper_world import World
 from stages.commands import preflight
 from stages.config.dataset import Dataset, RawFile
 from stages.config.params import load_params
+from stages.reporting.published import count_cells, parse_published
 
+SHORT = 120  # seconds, of a run that finds everything done
 RESULTS = ("reports/metrics", "reports/tables", "reports/experiments", "data/search", "data/predictions")
 
 
@@ -39,9 +41,9 @@ def rehearsal(world):
     return done
 
 
-def fetched(log):
-    """Paths of the archives and weights whose content was asked for."""
-    return [path for command, path in log if command == "GET" and path.endswith((".zip", ".pt", ".safetensors"))]
+def gets(log):
+    """Paths whose content was asked for."""
+    return [path for command, path in log if command == "GET"]
 
 
 def verdicts(root):
@@ -53,6 +55,8 @@ def verdicts(root):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:FutureWarning")
 def test_everything_runs_from_an_empty_folder_to_verdicts(world, rehearsal):
     found = verdicts(world.root)
+    source = world.root / "reports/published.yaml"
+    assert len(found) == count_cells(parse_published(source.read_text(), source=str(source))) == 125
     assert {row["verdict"].split()[0] for row in found} <= {"within", "off", "not"}
     measured = {(row["table"], row["cell"].split(",")[0]) for row in found if not row["verdict"].startswith("not")}
     assert {("zero-shot", "modelnet40"), ("zero-shot", "scanobjectnn_pb_t50_rs"), ("kernels", "modelnet40")} <= measured
@@ -68,11 +72,10 @@ def test_no_host_but_this_machine_was_asked_and_no_git_identity_was_needed(world
 
 
 def test_weights_come_from_openai_where_the_hub_has_none(world, rehearsal):
-    fetched = {path for command, path in world.log if command == "GET"}
+    fetched = gets(world.log)
     assert any(path.endswith("/ViT-B-32.pt") for path in fetched)
-    assert any(
-        path.endswith("vit_base_patch16_clip_224.openai/resolve/main/open_clip_model.safetensors") for path in fetched
-    )
+    on_hub = "vit_base_patch16_clip_224.openai/resolve/main/open_clip_model.safetensors"
+    assert any(path.endswith(on_hub) for path in fetched)
 
 
 def test_what_was_fetched_without_a_published_checksum_is_locked(world, rehearsal):
@@ -81,11 +84,12 @@ def test_what_was_fetched_without_a_published_checksum_is_locked(world, rehearsa
 
 
 def test_a_second_run_does_nothing(world, rehearsal):
-    before, asked = contents(world.root / ".runs/paper", RESULTS), len(world.log)
+    before, asked, begun = contents(world.root / ".runs/paper", RESULTS), len(world.log), time.monotonic()
     again = world.paper("--yes")
+    assert time.monotonic() - begun < SHORT
     assert ran(again) == []
     assert contents(world.root / ".runs/paper", RESULTS) == before
-    assert fetched(world.log[asked:]) == []
+    assert gets(world.log[asked:]) == []
 
 
 @pytest.fixture
@@ -185,7 +189,7 @@ def test_what_stops_a_run_is_told_before_anything_is_fetched(overrides, says, wo
     assert done.returncode == 1 and "not started" in done.stderr
     stops = [line for line in done.stdout.splitlines() if line.startswith("stop")]
     assert len(stops) == 1 and says in stops[0]
-    assert fetched(world.log[asked:]) == []
+    assert gets(world.log[asked:]) == []
     assert not (root / ".runs").exists()
 
 

@@ -19,6 +19,7 @@ from stages.backbones.loading import random_backbone
 from stages.config.params import Params
 from stages.fewshot.classifiers import CloudClassifier
 from stages.fewshot.methods import learning_from_clouds
+from stages.fewshot.runs import run_specs
 from stages.projection.presets import preset_named
 from stages.projection.rendering import render
 from stages.projection.settings import resolve
@@ -51,7 +52,7 @@ def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
     projection = resolve(params.render)
     maps = render(clouds, projection)[0, :1].repeat(2 if on_cpu else 512, axis=0)[None]
     sentences = [f"a depth map of a thing number {number}" for number in range(8 if on_cpu else 512)]
-    taught = select.backbones if select.fewshot and learning_from_clouds(params.train.methods) else ()
+    taught = _taught(params)
     encode, text, patches, cloud_step = {}, {}, {}, {}
     smoothing = _smoothing_step(clouds, params, device) if taught else 0.0
     for name in dict.fromkeys((*select.backbones, *select.segmentation_backbones)):
@@ -75,6 +76,16 @@ def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
         patches=patches,
         cloud_step=cloud_step,
     )
+
+
+def _taught(params: Params) -> list[str]:
+    """Backbones with which a method learns from clouds."""
+    return [
+        backbone
+        for backbone in params.select.backbones
+        for dataset in params.select.fewshot
+        if learning_from_clouds(spec.method for spec in run_specs(params.train, dataset=dataset, backbone=backbone))
+    ]
 
 
 def _seconds(work: Callable[[], object]) -> float:
