@@ -7,15 +7,18 @@ import csv
 import json
 import os
 import shutil
-import signal
+import subprocess
+import sys
 import time
 
 import pytest
 import yaml
 from checkout import contents, ran
-from paper_world import World
+from paper_world import ROOT, World
 
 from stages.commands import preflight
+from stages.commands.estimate import estimate
+from stages.commands.rates import Rates
 from stages.config.dataset import Dataset, RawFile
 from stages.config.params import load_params
 from stages.reporting.published import count_cells, parse_published
@@ -161,11 +164,52 @@ def test_a_killed_run_goes_on_to_the_same_bytes(world, small):
     while not (killed / ".runs/paper/data/depth/modelnet40.h5").exists():
         assert run.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
-    os.killpg(run.pid, signal.SIGKILL)
+    run.kill()  # the command alone: what it started ends with it
     run.wait()
     world.paper("--yes", root=killed)
     first, second = (contents(root / ".runs/paper", RESULTS) for root in (whole, killed))
     assert first == second and len(first) > 10
+
+
+def test_what_a_killed_command_started_ends_with_it(tmp_path):
+    started = "import subprocess; subprocess.run('echo $$; sleep 300; true', shell=True)"
+    program = f"""
+import sys
+from stages.commands.workspace import run_together
+run_together([sys.executable, "-c", {started!r}])
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        shell = int(running.stdout.readline())
+        os.kill(shell, 0)  # it is there
+        running.kill()
+        deadline = time.monotonic() + 60
+        while is_running(shell):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def is_running(process):
+    """Whether a process is there and has not ended."""
+    said = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout
+    return bool(said.strip()) and not said.startswith("Z")
+
+
+def test_the_estimate_counts_the_epochs_of_runs_as_published():
+    cut = {"select.fewshot": ["modelnet40"], "select.backbones": ["vit_b16"], "train.methods": ["adapter"]}
+    published = load_params(ROOT).reproduce.overrides
+    base = {key: value for key, value in published.items() if ".runs." not in key} | cut
+    runs = {"train.as_published.runs": {"modelnet40/vit_b16/smooth_adapter": [16]}}
+    rate = Rates("cpu", 0.0, 0.0, {"vit_b16": 1.0}, {"vit_b16": 0.0}, {"vit_b16": 0.0}, {"vit_b16": 100.0})
+    found = []
+    for overrides in (base, base | runs):
+        rows = estimate([load_params(ROOT, overrides=overrides)], [rate], root=ROOT)
+        found.append(next(row for row in rows if row.stage == "train"))
+    without, with_it = found
+    learned, scored = 250 * 16 * 40, 253 * 2468  # clouds: epochs, and the test split after each and at the end
+    assert (without.work, with_it.work) == ("0 maps at most", f"{10 * (learned + scored):,} maps at most")
+    assert with_it.seconds["cpu"] == 100 * learned + 10 * scored
+    assert with_it.bytes - without.bytes == 4 * (2468 * 512 + 21 * 512**2)  # adapted features, and the adapter
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ class Workspace:
     def _dvc(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         command = [sys.executable, *DVC, "repro", *arguments]
-        return _run_together(command, env=os.environ | {"PATH": path}, cwd=self.folder, **options)
+        return run_together(command, env=os.environ | {"PATH": path}, cwd=self.folder, **options)
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def workspace(root: Path, name: str) -> Iterator[Workspace]:
         raise InputError(f"{made.folder}: another run is using it") from error
 
 
-def _run_together(command: list[str], **options) -> subprocess.CompletedProcess:
+def run_together(command: list[str], **options) -> subprocess.CompletedProcess:
     """Run a command that ends with this process, with all that it started, even where this one is killed.
 
     A shell waits for the end of a pipe, which comes when nothing holds the other end any more.
