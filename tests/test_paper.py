@@ -24,6 +24,7 @@ from stages.config.params import load_params
 from stages.reporting.published import count_cells, parse_published
 
 SHORT = 120  # seconds, of a run that finds everything done
+pytestmark = pytest.mark.timeout(1800)  # DVC alone takes a second or two a stage, and there are ninety
 RESULTS = ("reports/metrics", "reports/tables", "reports/experiments", "data/search", "data/predictions")
 
 
@@ -120,6 +121,7 @@ def small(world, rehearsal):
     return make
 
 
+@pytest.mark.slow
 def test_what_is_missing_takes_its_own_cells_and_nothing_else(world, small):
     root = small("without_form", with_form=False)
     done = world.paper("--yes", root=root)
@@ -250,6 +252,15 @@ def test_a_dead_mirror_and_a_wrong_length_are_told(world, tmp_path):
     assert " 0x" not in said[0] and "refused" in said[0]
     assert "HTTP" in said[1] or "404" in said[1]
     assert f"offers {len(world.files[archive])} bytes, expected 3" in said[1]
+
+
+def test_a_form_that_is_not_signed_is_told(tmp_path):
+    raw = RawFile(file="a.zip", mirrors=())
+    entry = Dataset(reader="scanobjectnn", files=(raw,), up_axis="y", licence="none", url="x.org", signed_form=True)
+    finding = preflight.dataset_finding("mine", entry, root=tmp_path)
+    assert (finding.state, finding.entry) == (preflight.MISSING, "mine")
+    assert finding.found == "its form-bound a.zip is not in data/raw/mine"
+    assert finding.do == "sign the form at x.org, then put it there"
 
 
 def test_a_full_disk_stops_the_run(tmp_path):
