@@ -29,7 +29,7 @@ if sys.argv[1] == "evaluate":
     seconds = {"seconds": 0.5} if params["search"]["seed"] == 7 else {}
     write("data/search/home_objects/bundled.json", {"search_test": {"prompts": []} | seconds})
     protocols = {name: zero_shot | {"top1": top1} for name in ("a.b", "search_test")}
-    more = {"samples": 1, "classes": 2, "leakage": 0.0, "views": {}, "sentences": {}}
+    more = {"samples": 1, "classes": 2, "leakage": 0.0, "views": {}, "sentences": {}, "retrieval": {}}
     write("reports/metrics/home_objects/bundled.json", {"task": "classification", "protocols": protocols} | more)
 else:
     assert params["select"]["fewshot"] == params["select"]["datasets"] == ["modelnet10"]

@@ -279,7 +279,7 @@ def lines(rows: Sequence[Row]) -> list[str]:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
+    for unit, name in ((365 * 86400, "years"), (86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= unit:
             return f"{seconds / unit:.1f} {name}"
     return f"{seconds:.0f} s"
