@@ -15,5 +15,7 @@ def available_cores() -> int:
 
 def map_in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
     """work(0) to work(count - 1) in order, over as many threads as there are cores."""
+    if count == 1:  # as work that is shared out already: a thread of its own would only cost time
+        return [work(0)]
     with ThreadPoolExecutor(available_cores()) as pool:
         return list(pool.map(work, range(count)))
