@@ -212,7 +212,7 @@ def content_hash(file: Path) -> str:
 
 
 def png(depth: np.ndarray) -> bytes:
-    """One depth map f4 [R, R] in 0..1 as a grey PNG, packed fast: runs of one grey, as the background is, and no other repetition."""
+    """One depth map f4 [R, R] in 0..1 as a grey PNG, of which only runs of one grey are packed."""
     out = io.BytesIO()
     Image.fromarray((depth * 255).round().astype(np.uint8)).save(out, "png", compress_level=1, compress_type=3)
     return out.getvalue()
