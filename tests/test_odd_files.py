@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -238,14 +237,14 @@ for name in names:
     for number in range(count):
         path = folder / name
         path.write_bytes(damaged(whole, np.random.default_rng([number, len(name)])))
-        start = time.monotonic()
+        start = time.process_time()
         try:
             points = read_object(path, points=5, seed=0)
         except InputError as error:
             assert str(error).startswith(str(path)) and "\\n" not in str(error), error
         else:
             assert points.shape == (5, 3) and np.isfinite(points).all(), (name, number)
-        assert time.monotonic() - start < 20, (name, number)
+        assert time.process_time() - start < 20, (name, number)
     assert [file.name for file in folder.iterdir()] == [name]
     path.unlink()
 assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2 * 2**20  # KiB
