@@ -17,6 +17,8 @@ def available_cores() -> int:
 
 def map_in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
     """work(0) to work(count - 1) in order, over as many threads as there are cores, a few runs of them a thread."""
+    if count == 1:  # as work that is shared out already: a thread of its own would only cost time
+        return [work(0)]
     cores = available_cores()
     length = max(1, -(-count // (RUNS_A_THREAD * cores)))
 

@@ -66,4 +66,4 @@ def _fitting(features: np.ndarray, words: np.ndarray, found: np.ndarray) -> tupl
 def _highest(found: np.ndarray, *, without: np.ndarray) -> list[float]:
     """The highest of each row of `found` [Q, N] where `without` is False, of the rows that have such a place."""
     highest = np.where(without, -np.inf, found).max(axis=1, initial=-np.inf)
-    return [round(float(score), 4) for score in highest if np.isfinite(score)]
+    return highest[np.isfinite(highest)].astype(np.float64).round(4).tolist()
