@@ -274,7 +274,8 @@ def test_shapenetpart_from_its_official_files_to_a_table(tmp_path, monkeypatch):
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing: set SLICES_DIR to the folder with slices of the official datasets")
     monkeypatch.chdir(checkout(tmp_path))
-    monkeypatch.setattr(download, "read", lambda name, entry, **_: read(name, replace(entry, path=str(folder))))
+    slices = {"path": str(folder), "reader": "shapenetpart_hdf5"}  # of the HDF5 files
+    monkeypatch.setattr(download, "read", lambda name, entry, **_: read(name, replace(entry, **slices)))
     download.main("shapenetpart")
     new_sentences("shapenetpart", tuple(PARTS))
     patches.main("shapenetpart", "bundled")
