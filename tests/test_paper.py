@@ -46,8 +46,8 @@ def rehearsal(world):
 
 
 def gets(log):
-    """Paths whose content was asked for."""
-    return [path for command, path in log if command == "GET"]
+    """Paths whose content was asked for, but for what the hub's library asks once a day to fill in its own header."""
+    return [path for command, path in log if command == "GET" and path != "/api/agent-harnesses"]
 
 
 def verdicts(root):
