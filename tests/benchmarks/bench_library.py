@@ -6,7 +6,7 @@ Indexing: as many small meshes as asked for, written to a temporary folder, by `
 hashing, thumbnails and the library file included); beside it, in the same run, projection and encoder alone on these
 clouds, which are in memory. Both sides have a thread for each core, with batches of its own; the model is loaded and
 the projection compiled before. Searching: random features, pooled in memory as an open library has them, from the
-query's vectors to the sorted best ten; encoding the words is not in it. Nothing is asserted about time: machines differ.
+query to the sorted best ten; encoding the words is not in it. Nothing is asserted about time: machines differ.
 """
 
 import argparse

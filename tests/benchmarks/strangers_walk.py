@@ -54,7 +54,7 @@ def walk(place: Path, *, environment: Path | None) -> None:
     pointclip = python.parent / "pointclip"
     classify = [pointclip, "classify", "meshes", "--labels", LABELS, "--json"]
     first = timed("classify a folder of 6 meshes, the first time", lambda: run(place, *classify))
-    names = {Path(one["source"]).stem: one["best"][0][0] for one in json.loads(first)["objects"]}
+    names = {Path(one["file"]).stem: one["best"][0][0] for one in json.loads(first)["objects"]}
     print(f"    {names}")
     expect(names["table_0"] == "table", "the table is called otherwise")
     timed("classify the folder again", lambda: run(place, *classify))
