@@ -23,7 +23,6 @@ from stages.config.dataset import Dataset, RawFile
 from stages.config.params import load_params
 from stages.reporting.published import count_cells, parse_published
 
-SHORT = 120  # seconds, of a run that finds everything done
 pytestmark = pytest.mark.timeout(1800)  # DVC alone takes a second or two a stage, and there are ninety
 RESULTS = ("reports/metrics", "reports/tables", "reports/experiments", "data/search", "data/predictions")
 
@@ -88,9 +87,8 @@ def test_what_was_fetched_without_a_published_checksum_is_locked(world, rehearsa
 
 
 def test_a_second_run_does_nothing(world, rehearsal):
-    before, asked, begun = contents(world.root / ".runs/paper", RESULTS), len(world.log), time.monotonic()
+    before, asked = contents(world.root / ".runs/paper", RESULTS), len(world.log)
     again = world.paper("--yes")
-    assert time.monotonic() - begun < SHORT
     assert ran(again) == []
     assert contents(world.root / ".runs/paper", RESULTS) == before
     assert gets(world.log[asked:]) == []
