@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import open_clip
 import torch
 import yaml
 from checkout import TOP
+from fault_server import QuietHandler
 from raw_layouts import clouds, write_h5, write_shard
 from safetensors.torch import save
 from stage_server import fake_python
@@ -321,17 +322,8 @@ def _python_literals(values: dict[str, dict]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _handler(world: World) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_HEAD(self):
-            self._answer(with_body=False)
-
-        def do_GET(self):
-            self._answer(with_body=True)
-
+def _handler(world: World) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         def _answer(self, *, with_body: bool):
             path = self.path.partition("?")[0]
             world.log.append((self.command, path))
