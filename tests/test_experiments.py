@@ -19,7 +19,8 @@ FAKE = """
 import json, pathlib, sys, yaml
 params = yaml.safe_load(open("params.yaml"))
 figures = {"labels_read": "none", "top1_low": 1.0, "top1_high": 2.0}
-zero_shot = figures | dict.fromkeys(["top5", "mean_class_accuracy", "negative_log_likelihood", "mcnemar_p"], 1.0)
+scores = ["top5", "mean_class_accuracy", "negative_log_likelihood", "expected_calibration_error", "mcnemar_p"]
+zero_shot = figures | dict.fromkeys(scores, 1.0)
 few_shot = figures | {"top1_std": 0.5, "mean_class_accuracy_mean": 1.0, "seeds": [0]}
 def write(path, document):
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)

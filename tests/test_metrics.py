@@ -52,6 +52,7 @@ def accuracy(top1=50.0, labels_read="none"):
         top5=75.0,
         mean_class_accuracy=45.0,
         negative_log_likelihood=1.5,
+        expected_calibration_error=5.0,
         mcnemar_p=0.25,
     )
 

@@ -52,6 +52,7 @@ def figures(labels_read="none"):
         top1_low=40.04,
         top1_high=60.0,
         negative_log_likelihood=1.0,
+        expected_calibration_error=5.0,
         mcnemar_p=0.25,
     )
 

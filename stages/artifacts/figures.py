@@ -25,7 +25,10 @@ class Figures:
 
 @strict_dataclass
 class AccuracyFigures(Figures):
-    """Accuracies with a bootstrap interval of top-1; mean negative log likelihood in nats; p of McNemar's test."""
+    """Accuracies with a bootstrap interval of top-1; mean negative log likelihood in nats; p of McNemar's test.
+
+    `expected_calibration_error` is how far the best class's probability is from the accuracy, in points.
+    """
 
     top1: float
     top1_low: float
@@ -33,6 +36,7 @@ class AccuracyFigures(Figures):
     top5: float
     mean_class_accuracy: float
     negative_log_likelihood: float
+    expected_calibration_error: float
     mcnemar_p: float
 
 

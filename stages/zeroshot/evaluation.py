@@ -12,6 +12,7 @@ from stages.config.evaluate import Evaluate
 from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
 from stages.zeroshot.metrics import (
     bootstrap_interval,
+    expected_calibration_error,
     mcnemar,
     mean_class_accuracy,
     negative_log_likelihood,
@@ -99,6 +100,7 @@ def _figures(
         top5=_percent(top_k_accuracy(found.ranked, labels, k=RANKS)),
         mean_class_accuracy=_percent(mean_class_accuracy(found.ranked[:, 0], labels)),
         negative_log_likelihood=round(negative_log_likelihood(found.logits, labels), 4),
+        expected_calibration_error=_percent(expected_calibration_error(found.scores[:, 0], hits)),
         mcnemar_p=round(mcnemar(hits, baseline), 4),
     )
 
