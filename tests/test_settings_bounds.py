@@ -202,6 +202,8 @@ MISTAKES = [
     ("evaluate.view_weights", [0.0] * 10, "all 0, expected one above 0 or null"),
     ("evaluate.view_weights", [-1.0] * 10, f".0: {AT_LEAST} 0, got -1.0"),
     ("evaluate.view_weights", [], ONE),
+    ("evaluate.temperature", "all", "Input should be 'none', 'one', 'by_view' or 'agreement', got 'all'"),
+    ("evaluate.temperature_split", "test", "Input should be 'train' or 'val', got 'test'"),
     ("evaluate.bootstrap_samples", 0, f"{AT_LEAST} 1, got 0"),
     ("evaluate.bootstrap_seed", -1, f"{AT_LEAST} 0, got -1"),
     # detect

@@ -41,6 +41,17 @@ class AccuracyFigures(Figures):
 
 
 @strict_dataclass
+class AblationFigures(AccuracyFigures):
+    """The baseline with one thing changed, and a paired bootstrap interval of the change of its log likelihood.
+
+    `likelihood_change` is the baseline's mean negative log likelihood less this one's, in nats: above 0 is better.
+    """
+
+    likelihood_change_low: float
+    likelihood_change_high: float
+
+
+@strict_dataclass
 class RetrievalFigures:
     """Searches among the objects of one split: mean average precision of words and of objects as queries.
 
@@ -61,7 +72,7 @@ class ClassificationMetrics:
 
     `leakage` is top-1 of the search on test labels less that of the search on train labels, in points; `views` is top-1
     of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged; `retrieval` is by
-    split and pooling over views.
+    split and pooling over views; `ablations` are the baseline with one thing changed, by what and to which value.
     """
 
     task: Literal["classification"] = "classification"
@@ -72,6 +83,7 @@ class ClassificationMetrics:
     views: dict[int, float]
     sentences: dict[str, dict[int, float]]
     retrieval: dict[str, dict[str, RetrievalFigures]]
+    ablations: dict[str, dict[str, AblationFigures]] = field(default_factory=dict)
 
 
 @strict_dataclass

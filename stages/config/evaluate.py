@@ -5,18 +5,23 @@ from typing import Annotated, Literal
 from stages.config.section import Count, Name, NotNegative, Seed, SetName, Some, section
 from stages.core.errors import InconsistentError
 
+Temperature = Literal["none", "one", "by_view", "agreement"]
+
 
 @section
 class Evaluate:
     """Protocols by name -> the prompt set they average; the search's come after; `view_weights` [V] or null for equal.
 
     Weights are relative to each other, 0 or more. Every protocol is compared with `baseline` by McNemar's test.
+    `temperature` of these protocols is chosen by the labels of `temperature_split`, or by none, never the test labels.
     """
 
     split: Literal["train", "test"]
     protocols: Annotated[dict[Name, SetName], Some]
     baseline: Name
     view_weights: Annotated[tuple[NotNegative, ...], Some] | None
+    temperature: Temperature
+    temperature_split: Literal["train", "val"]
     bootstrap_samples: Count
     bootstrap_seed: Seed
 

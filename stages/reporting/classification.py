@@ -47,6 +47,37 @@ def protocols_table(runs: Runs, *, protocols: Sequence[str], baseline: str) -> T
     )
 
 
+def ablations_table(runs: Runs) -> Table:
+    """One row per run, thing that is changed and its value: the baseline with that alone, against the plain one."""
+    rows = [
+        (
+            *key,
+            what,
+            value,
+            figures.labels_read,
+            number(figures.top1),
+            f"{figures.top1_low:.1f} to {figures.top1_high:.1f}",
+            _p(figures.mcnemar_p),
+            number(figures.expected_calibration_error),
+            number(figures.negative_log_likelihood, digits=4),
+            f"{figures.likelihood_change_low:+.4f} to {figures.likelihood_change_high:+.4f}",
+        )
+        for key, metrics in runs.items()
+        for what, values in metrics.ablations.items()
+        for value, figures in values.items()
+    ]
+    accuracies = ("top-1 %", "95 % interval", "p against plain")
+    probabilities = ("calibration error %", "negative log likelihood", "its change: 95 % interval, above 0 is better")
+    return Table(
+        "ablations",
+        "Zero-shot classification: the baseline with one thing changed",
+        ("dataset", "backbone", "changed", "to", "labels read", *accuracies, *probabilities),
+        tuple(rows),
+        numeric_from=5,
+        notes=("p is McNemar's test, the last interval a paired bootstrap, both against the baseline as it is.",),
+    )
+
+
 def zeroshot_rows(runs: Runs, published: Published, *, baseline: str) -> list[ComparisonRow]:
     """Before and after the searches, by (dataset, backbone)."""
     ours = {

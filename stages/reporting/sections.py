@@ -12,6 +12,7 @@ from stages.reporting.classification import (
     BEFORE_AFTER,
     HONEST,
     Runs,
+    ablations_table,
     protocols_table,
     zeroshot_rows,
 )
@@ -58,6 +59,7 @@ def zero_shot(runs: Runs, published: Published, evaluate: Evaluate, shown: Class
     rows = zeroshot_rows(runs, published, baseline=evaluate.baseline)
     tables = (
         protocols_table(runs, protocols=tuple(evaluate.protocols), baseline=evaluate.baseline),
+        ablations_table(runs),
         _before_after_table("zeroshot", "Zero-shot classification, top-1 %", ("dataset", "backbone"), rows, WITH_CODE),
     )
     pictures = (

@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.figures import AccuracyFigures, LabelsRead
+from stages.artifacts.figures import AblationFigures, AccuracyFigures, LabelsRead
 from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate
 from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
@@ -16,6 +17,7 @@ from stages.zeroshot.metrics import (
     mcnemar,
     mean_class_accuracy,
     negative_log_likelihood,
+    sample_losses,
     top_k_accuracy,
 )
 
@@ -59,6 +61,22 @@ def protocol_figures(
         name: _figures(found, labels, baseline, labels_read=labels_read[name], config=config)
         for name, found in predictions.items()
     }
+
+
+def ablation_figures(
+    plain: Predictions, changed: Mapping[str, tuple[Predictions, LabelsRead]], labels: np.ndarray, *, config: Evaluate
+) -> dict[str, AblationFigures]:
+    """The figures of predictions by what was changed against `plain`, which all are compared with."""
+    baseline, losses = plain.ranked[:, 0] == labels, sample_losses(plain.logits, labels)
+    rows = {}
+    for name, (found, labels_read) in changed.items():
+        figures = _figures(found, labels, baseline, labels_read=labels_read, config=config)
+        low, high = bootstrap_interval(
+            losses - sample_losses(found.logits, labels), samples=config.bootstrap_samples, seed=config.bootstrap_seed
+        )
+        change = {"likelihood_change_low": round(low, 4), "likelihood_change_high": round(high, 4)}
+        rows[name] = AblationFigures(**asdict(figures), **change)
+    return rows
 
 
 def leakage(protocols: Mapping[str, AccuracyFigures]) -> float:
