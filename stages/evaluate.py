@@ -23,6 +23,7 @@ from stages.retrieval.evaluation import retrieval_figures
 from stages.zeroshot.ablations import ablations
 from stages.zeroshot.classifier import average_prompts, class_features, prompt_ids
 from stages.zeroshot.evaluation import Classifier, by_sentences, classify, leakage, protocol_figures, single_views
+from stages.zeroshot.none_of_these import none_of_these
 from stages.zeroshot.temperature import calibrated
 
 ZERO_SHOT = {"shots": 0, "seed": 0}
@@ -60,6 +61,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             for split in ("train", "test")
         },
         ablations=ablations(features, plain[config.baseline], labelled=labelled, config=config),
+        none_of_these=none_of_these(features, plain[config.baseline], labelled=labelled, config=config),
     )
     names = np.array(features.classes)
     first = names[predictions[config.baseline].ranked[:, 0]]

@@ -204,6 +204,9 @@ MISTAKES = [
     ("evaluate.view_weights", [], ONE),
     ("evaluate.temperature", "all", "Input should be 'none', 'one', 'by_view' or 'agreement', got 'all'"),
     ("evaluate.temperature_split", "test", "Input should be 'train' or 'val', got 'test'"),
+    ("evaluate.none_of_these.folds", 1, f"{AT_LEAST} 2, got 1"),
+    ("evaluate.none_of_these.seed", -1, f"{AT_LEAST} 0, got -1"),
+    ("evaluate.none_of_these.keep", 0.0, f"{ABOVE} 0, got 0.0"),
     ("evaluate.bootstrap_samples", 0, f"{AT_LEAST} 1, got 0"),
     ("evaluate.bootstrap_seed", -1, f"{AT_LEAST} 0, got -1"),
     # detect

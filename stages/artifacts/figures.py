@@ -52,6 +52,25 @@ class AblationFigures(AccuracyFigures):
 
 
 @strict_dataclass
+class NoneOfTheseFigures:
+    """How well one score tells objects of the classes on offer from those of classes that are left out.
+
+    `auroc` is the area under the curve with a bootstrap interval over the left-out objects, and a paired one of its
+    difference to the plain score. By a threshold that labels of another split set, `kept` of the known objects and
+    `refused` of the left-out ones. `curve` is percent of the known ones kept, by percent of the others let through.
+    """
+
+    auroc: float
+    auroc_low: float
+    auroc_high: float
+    auroc_gain_low: float
+    auroc_gain_high: float
+    kept: float
+    refused: float
+    curve: dict[int, float]
+
+
+@strict_dataclass
 class RetrievalFigures:
     """Searches among the objects of one split: mean average precision of words and of objects as queries.
 
@@ -72,7 +91,8 @@ class ClassificationMetrics:
 
     `leakage` is top-1 of the search on test labels less that of the search on train labels, in points; `views` is top-1
     of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged; `retrieval` is by
-    split and pooling over views; `ablations` are the baseline with one thing changed, by what and to which value.
+    split and pooling over views; `ablations` are the baseline with one thing changed, by what and to which value;
+    `none_of_these` is by the score that tells what is of none of the classes.
     """
 
     task: Literal["classification"] = "classification"
@@ -84,6 +104,7 @@ class ClassificationMetrics:
     sentences: dict[str, dict[int, float]]
     retrieval: dict[str, dict[str, RetrievalFigures]]
     ablations: dict[str, dict[str, AblationFigures]] = field(default_factory=dict)
+    none_of_these: dict[str, NoneOfTheseFigures] = field(default_factory=dict)
 
 
 @strict_dataclass

@@ -2,10 +2,21 @@
 
 from typing import Annotated, Literal
 
-from stages.config.section import Count, Name, NotNegative, Seed, SetName, Some, section
+from pydantic import Field
+
+from stages.config.section import Count, Name, NotNegative, PositiveShare, Seed, SetName, Some, section
 from stages.core.errors import InconsistentError
 
 Temperature = Literal["none", "one", "by_view", "agreement"]
+
+
+@section
+class NoneOfThese:
+    """Classes are left out in `folds` groups; a threshold keeps the share `keep` of the known labelled objects."""
+
+    folds: Annotated[int, Field(ge=2, le=1000)]
+    seed: Seed
+    keep: PositiveShare
 
 
 @section
@@ -22,6 +33,7 @@ class Evaluate:
     view_weights: Annotated[tuple[NotNegative, ...], Some] | None
     temperature: Temperature
     temperature_split: Literal["train", "val"]
+    none_of_these: NoneOfThese
     bootstrap_samples: Count
     bootstrap_seed: Seed
 

@@ -78,6 +78,32 @@ def ablations_table(runs: Runs) -> Table:
     )
 
 
+def none_of_these_table(runs: Runs) -> Table:
+    """One row per run and score: how well it tells objects of left-out classes, and what a threshold does."""
+    rows = [
+        (
+            *key,
+            score,
+            number(figures.auroc),
+            f"{figures.auroc_low:.1f} to {figures.auroc_high:.1f}",
+            f"{figures.auroc_gain_low:+.1f} to {figures.auroc_gain_high:+.1f}",
+            number(figures.kept),
+            number(figures.refused),
+        )
+        for key, metrics in runs.items()
+        for score, figures in metrics.none_of_these.items()
+    ]
+    header = ("dataset", "backbone", "score", "AUROC %", "95 % interval", "its change: 95 % interval")
+    return Table(
+        "none_of_these",
+        "None of these: objects of classes that are left out",
+        (*header, "known kept %", "left out refused %"),
+        tuple(rows),
+        numeric_from=3,
+        notes=("The change is against the probability, a paired bootstrap over the left-out objects.",),
+    )
+
+
 def zeroshot_rows(runs: Runs, published: Published, *, baseline: str) -> list[ComparisonRow]:
     """Before and after the searches, by (dataset, backbone)."""
     ours = {

@@ -72,6 +72,18 @@ def sentences_figure(curves: Mapping[str, Mapping[int, float]], *, title: str) -
         return figure
 
 
+def roc_figure(curves: Mapping[str, Mapping[int, float]], *, title: str) -> Figure:
+    """Percent of the known objects kept over percent of the left-out ones let through, per score."""
+    with rc_context(STYLE):
+        figure, axes = _one(title)
+        for name, curve in curves.items():
+            axes.plot(*zip(*sorted(curve.items()), strict=True), label=name)
+        axes.plot((0, 100), (0, 100), color=MUTED, linestyle=":", label="chance")
+        axes.set(xlabel="objects of left-out classes let through, %", ylabel="known objects kept, %")
+        axes.legend(frameon=False)
+        return figure
+
+
 def speed_figure(ratios: Mapping[str, float]) -> Figure:
     """How many times faster than the plain arithmetic each part is, measured in one run each."""
     with rc_context(STYLE):
