@@ -60,7 +60,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             split: retrieval_figures(read_features(stored, split), classifiers[config.baseline].text)
             for split in ("train", "test")
         },
-        ablations=ablations(features, plain[config.baseline], labelled=labelled, config=config),
+        ablations=ablations(features, plain, labelled=labelled, config=config),
         none_of_these=none_of_these(features, plain[config.baseline], labelled=labelled, config=config),
     )
     names = np.array(features.classes)
@@ -89,7 +89,11 @@ def _classifiers(
             )
     view_weights = np.full(views, 1 / views) if weights is None else np.array(weights)
     averaging = {
-        name: Classifier(class_features(prompts, prompt_set=prompt_set, class_names=features.classes), view_weights)
+        name: Classifier(
+            class_features(prompts, prompt_set=prompt_set, class_names=features.classes),
+            view_weights,
+            pooling=config.view_pooling,
+        )
         for name, prompt_set in config.protocols.items()
     }
     return averaging | {

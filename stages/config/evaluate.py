@@ -7,6 +7,7 @@ from pydantic import Field
 from stages.config.section import Count, Name, NotNegative, PositiveShare, Seed, SetName, Some, section
 from stages.core.errors import InconsistentError
 
+ViewPooling = Literal["mean", "max", "logsumexp", "entropy", "agreement"]
 Temperature = Literal["none", "one", "by_view", "agreement"]
 
 
@@ -31,6 +32,7 @@ class Evaluate:
     protocols: Annotated[dict[Name, SetName], Some]
     baseline: Name
     view_weights: Annotated[tuple[NotNegative, ...], Some] | None
+    view_pooling: ViewPooling
     temperature: Temperature
     temperature_split: Literal["train", "val"]
     none_of_these: NoneOfThese
@@ -43,5 +45,7 @@ class Evaluate:
             wrong.append(f"baseline '{self.baseline}': expected one of {', '.join(self.protocols)}")
         if self.view_weights is not None and not any(self.view_weights):
             wrong.append("view_weights: all 0, expected one above 0 or null")
+        if self.view_pooling != "mean" and self.temperature in ("by_view", "agreement"):
+            wrong.append(f"temperature {self.temperature}: expected none or one with view_pooling {self.view_pooling}")
         if wrong:
             raise InconsistentError(*wrong)

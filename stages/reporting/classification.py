@@ -53,7 +53,7 @@ def ablations_table(runs: Runs) -> Table:
         (
             *key,
             what,
-            value,
+            marked(value, oracle=figures.oracle),
             figures.labels_read,
             number(figures.top1),
             f"{figures.top1_low:.1f} to {figures.top1_high:.1f}",
@@ -74,7 +74,10 @@ def ablations_table(runs: Runs) -> Table:
         ("dataset", "backbone", "changed", "to", "labels read", *accuracies, *probabilities),
         tuple(rows),
         numeric_from=5,
-        notes=("p is McNemar's test, the last interval a paired bootstrap, both against the baseline as it is.",),
+        notes=(
+            "p is McNemar's test, the last interval a paired bootstrap, both against the baseline as it is.",
+            ORACLE_NOTE,
+        ),
     )
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from stages.artifacts.figures import AblationFigures, AccuracyFigures, LabelsRead
 from stages.artifacts.types import Features, Prompts
-from stages.config.evaluate import Evaluate
-from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
+from stages.config.evaluate import Evaluate, ViewPooling
+from stages.zeroshot.classifier import average_prompts, rank_classes
 from stages.zeroshot.metrics import (
     bootstrap_interval,
     expected_calibration_error,
@@ -20,16 +20,28 @@ from stages.zeroshot.metrics import (
     sample_losses,
     top_k_accuracy,
 )
+from stages.zeroshot.pooling import pooled_logits
 
 RANKS = 5
 
 
 class Classifier(NamedTuple):
-    """What a protocol ends in: text features f4 [C, D], view weights [V], and whose labels chose them."""
+    """What a protocol ends in: text features f4 [C, D], view weights [V], whose labels chose them, and the pooling."""
 
     text: np.ndarray
     view_weights: np.ndarray
     labels_read: LabelsRead = "none"
+    pooling: ViewPooling = "mean"
+
+    def logits(self, features: Features) -> np.ndarray:
+        """Logits f4 [N, C] of every sample."""
+        return pooled_logits(
+            features.values,
+            self.text,
+            view_weights=self.view_weights,
+            logit_scale=features.logit_scale,
+            pooling=self.pooling,
+        )
 
 
 class Predictions(NamedTuple):
@@ -42,9 +54,7 @@ class Predictions(NamedTuple):
 
 def classify(features: Features, classifier: Classifier) -> Predictions:
     """Logits and ranked classes of every sample; labels are not read."""
-    logits = class_logits(
-        features.values, classifier.text, view_weights=classifier.view_weights, logit_scale=features.logit_scale
-    )
+    logits = classifier.logits(features)
     return Predictions(logits, *rank_classes(logits, top=RANKS))
 
 

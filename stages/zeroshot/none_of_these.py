@@ -13,7 +13,6 @@ from scipy.special import softmax
 from stages.artifacts.figures import NoneOfTheseFigures
 from stages.artifacts.types import Features
 from stages.config.evaluate import Evaluate, NoneOfThese
-from stages.zeroshot.classifier import class_logits
 from stages.zeroshot.evaluation import Classifier
 from stages.zeroshot.metrics import bootstrap_interval
 
@@ -23,22 +22,22 @@ PLAIN = "probability"
 
 def probability(features: Features, classifier: Classifier) -> np.ndarray:
     """Probability f4 [N] of the best class (Hendrycks and Gimpel 2017)."""
-    return softmax(_logits(features, classifier), axis=1).max(axis=1)
+    return softmax(classifier.logits(features), axis=1).max(axis=1)
 
 
 def matching(features: Features, classifier: Classifier) -> np.ndarray:
     """The same with logit scale 1, of cosines alone: maximum concept matching (Ming et al. 2022)."""
-    return softmax(_logits(features, classifier) / np.float32(features.logit_scale), axis=1).max(axis=1)
+    return softmax(classifier.logits(features) / np.float32(features.logit_scale), axis=1).max(axis=1)
 
 
 def similarity(features: Features, classifier: Classifier) -> np.ndarray:
     """Largest logit f4 [N] (Hendrycks et al. 2022): how near the best class is, whatever the others are."""
-    return _logits(features, classifier).max(axis=1)
+    return classifier.logits(features).max(axis=1)
 
 
 def agreement(features: Features, classifier: Classifier) -> np.ndarray:
     """Mean over views f4 [N] of the probability that each gives to the class that all together name."""
-    best = _logits(features, classifier).argmax(axis=1)
+    best = classifier.logits(features).argmax(axis=1)
     by_view = softmax(np.float32(features.logit_scale) * features.values @ classifier.text.T, axis=2)
     return np.take_along_axis(by_view, best[:, None, None], axis=2)[..., 0].mean(axis=1)
 
@@ -137,11 +136,6 @@ def _curve(folds: list[_Fold]) -> dict[int, float]:
         let_through, kept, _ = roc_curve(known, np.concatenate([fold.known, fold.left_out]))
         curves.append(np.interp(np.array(LET_THROUGH) / 100, let_through, kept))
     return {share: _percent(kept) for share, kept in zip(LET_THROUGH, np.mean(curves, axis=0), strict=True)}
-
-
-def _logits(features: Features, classifier: Classifier) -> np.ndarray:
-    scale, weights = features.logit_scale, classifier.view_weights
-    return class_logits(features.values, classifier.text, view_weights=weights, logit_scale=scale)
 
 
 def _interval(values: np.ndarray, config: Evaluate) -> tuple[float, float]:

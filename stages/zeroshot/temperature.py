@@ -31,10 +31,7 @@ def calibrated(classifier: Classifier, *, kind: Temperature, labelled: Features,
         raise InputError("params.yaml: evaluate.temperature_split: no sample there, expected one or more")
     weights = np.asarray(classifier.view_weights, np.float64)
     groups = np.diag(weights) if kind == "by_view" else weights[None]
-    logits = [
-        class_logits(labelled.values, classifier.text, view_weights=group, logit_scale=labelled.logit_scale)
-        for group in groups
-    ]
+    logits = [classifier._replace(view_weights=group).logits(labelled) for group in groups]
     return classifier._replace(view_weights=likeliest(np.stack(logits), labelled.labels) @ groups, labels_read="train")
 
 
