@@ -94,6 +94,8 @@ def test_methods_and_shots_come_back(path, methods):
                 top1_std=0.5,
                 top1_low=1.0,
                 top1_high=2.0,
+                gain_low=-1.0,
+                gain_high=1.0,
                 mean_class_accuracy_mean=3.0,
                 seeds=(0, 1),
             )

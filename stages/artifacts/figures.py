@@ -109,12 +109,17 @@ class ClassificationMetrics:
 
 @strict_dataclass
 class FewShotFigures(Figures):
-    """Mean and deviation over the seeds, and a bootstrap interval over the samples; no seeds: nothing was drawn."""
+    """Mean and deviation over the seeds, and a bootstrap interval over the samples; no seeds: nothing was drawn.
+
+    `gain_low` and `gain_high` are a paired bootstrap interval of the points of top-1 above the zero-shot classifier.
+    """
 
     top1_mean: float
     top1_std: float
     top1_low: float
     top1_high: float
+    gain_low: float
+    gain_high: float
     mean_class_accuracy_mean: float
     seeds: tuple[int, ...]
 
