@@ -202,6 +202,12 @@ MISTAKES = [
     ("evaluate.view_weights", [0.0] * 10, "all 0, expected one above 0 or null"),
     ("evaluate.view_weights", [-1.0] * 10, f".0: {AT_LEAST} 0, got -1.0"),
     ("evaluate.view_weights", [], ONE),
+    ("evaluate.view_pooling", "sum", "Input should be 'mean', 'max', 'logsumexp', 'entropy' or 'agreement', got 'sum'"),
+    ("evaluate.temperature", "all", "Input should be 'none', 'one', 'by_view' or 'agreement', got 'all'"),
+    ("evaluate.temperature_split", "test", "Input should be 'train' or 'val', got 'test'"),
+    ("evaluate.none_of_these.folds", 1, f"{AT_LEAST} 2, got 1"),
+    ("evaluate.none_of_these.seed", -1, f"{AT_LEAST} 0, got -1"),
+    ("evaluate.none_of_these.keep", 0.0, f"{ABOVE} 0, got 0.0"),
     ("evaluate.bootstrap_samples", 0, f"{AT_LEAST} 1, got 0"),
     ("evaluate.bootstrap_seed", -1, f"{AT_LEAST} 0, got -1"),
     # detect
