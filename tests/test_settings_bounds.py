@@ -254,7 +254,7 @@ MISTAKES = [
     ("sweep.kernels.values", [NAN], ".0: Input should be a valid string, or Input should be a valid integer, or "),
     ("sweep.kernels.fixed", {"timed": True}, ".timed: expected a full key, section.name, got 'timed'"),
     ("reproduce.overrides", {"datasets": []}, ".datasets: expected a full key, section.name, got 'datasets'"),
-    ("reproduce.sweeps", ["shots"], " 'shots': no such entry of sweep; known are kernels, "),
+    ("reproduce.sweeps", ["shots"], " 'shots': no such entry of sweep; known are backbones, kernels, "),
     ("pretrain.steps", 0, f"{AT_LEAST} 1, got 0"),
     ("pretrain.views_shown", 11, f"{AT_MOST} 10, got 11"),
     ("pretrain.real_share", 1.5, f"{AT_MOST} 1, got 1.5"),
