@@ -10,7 +10,7 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.projection.clouds import orient
+from stages.projection.clouds import posed
 from stages.projection.kernels import KERNELS, kernel_weights
 from stages.projection.presets import PRESETS
 from stages.projection.rendering import render
@@ -19,7 +19,7 @@ from stages.projection.settings import resolve
 V2 = PRESETS["v2_classification"]
 PROJECTIONS = {
     "V1": dataclasses.replace(PRESETS["v1"], view_set=V2.view_set),
-    "contour": dataclasses.replace(V2, method="contour"),
+    **{name: dataclasses.replace(V2, method=name) for name in ("contour", "shaded", "depth_shaded")},
     **{f"V2 {name}": dataclasses.replace(V2, kernel=name) for name in KERNELS},
 }
 WINDOW, SIGMA = 9, 2.0  # of the kernels in the pictures, in voxels
@@ -46,7 +46,12 @@ def _some_objects(dataset: str, params: Params, paths: Paths) -> tuple[list[np.n
     with open_points(paths.points(dataset)) as points:
         labels = points.labels(split)
         rows = one_per_class(labels, count=params.report.sheet_objects)
-        clouds = [orient(points.points(split, slice(row, row + 1))[0], points.up_axis) for row in rows]
+        clouds = [
+            posed(
+                points.points(split, slice(row, row + 1)), points.up_axis, params.render, split=split, first_sample=row
+            )[0]
+            for row in rows
+        ]
         return clouds, tuple(points.classes[labels[row]] for row in rows)
 
 

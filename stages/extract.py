@@ -16,7 +16,7 @@ from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.projection.clouds import orient
+from stages.projection.clouds import posed
 from stages.projection.device import projection_device
 from stages.projection.rendering import render, render_on
 from stages.projection.settings import resolve
@@ -38,7 +38,7 @@ class RenderedMaps:
     """Depth maps of clouds, rendered as they are asked for: read like the stored ones of a DepthReader."""
 
     def __init__(self, points: PointsReader, params: Params, source: Path):
-        self._points, self._source = points, source
+        self._points, self._source, self._render = points, source, params.render
         self._projection = resolve(params.render)
         self._device = projection_device(params.render.device, method=self._projection.method, key="render.device")
         self.classes, self.splits, self.labels = points.classes, points.splits, points.labels
@@ -47,7 +47,8 @@ class RenderedMaps:
     def chunks(self, split: str, samples: int) -> Iterator[Maps]:
         """All depth maps f4 [n, V, R, R] of `split`, `samples` at a time, on the device that rendered them."""
         for start in range(0, len(self.labels(split)), samples):
-            clouds = orient(self._points.points(split, slice(start, start + samples)), self._points.up_axis)
+            found = self._points.points(split, slice(start, start + samples))
+            clouds = posed(found, self._points.up_axis, self._render, split=split, first_sample=start)
             where = {"source": f"{self._source}: {split}", "first_sample": start}
             if self._device is None:
                 yield render(clouds, self._projection, **where)

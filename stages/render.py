@@ -9,7 +9,7 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.projection.clouds import orient
+from stages.projection.clouds import posed
 from stages.projection.device import projection_device
 from stages.projection.rendering import render
 from stages.projection.settings import resolve
@@ -39,7 +39,8 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
         for split in points.splits:
             for start in range(0, len(labels[split]), CLOUDS_AT_ONCE):
                 rows = slice(start, start + CLOUDS_AT_ONCE)
-                clouds = orient(points.points(split, rows), points.up_axis)
+                found = points.points(split, rows)
+                clouds = posed(found, points.up_axis, params.render, split=split, first_sample=start)
                 where = {"source": f"{source}: {split}", "first_sample": start}
                 depth = render(clouds, projection, device=device, in_bytes=in_bytes, **where)
                 writer.append(split, depth, labels[split][rows])

@@ -28,7 +28,7 @@ from stages.fewshot.specs import RunSpec
 from stages.fewshot.starts import choose_starts, zero_shot_of
 from stages.fewshot.tasks import CloudTask, Published, Task
 from stages.fewshot.training import Epoch
-from stages.projection.clouds import orient
+from stages.projection.clouds import posed
 from stages.projection.settings import resolve
 from stages.zeroshot.classifier import rank_classes
 
@@ -74,7 +74,9 @@ def _clouds(dataset: str, backbone: str, params: Params, paths: Paths, device: t
     encoder = load_backbone(backbone, params.backbone_entry(backbone), device=device, root=paths.root)
     checkpoint_batch = params.extract.batch_size if device.type == "cuda" else None
     with open_points(paths.points(dataset)) as points:
-        splits = [orient(points.points(split), points.up_axis) for split in ("train", "test")]
+        splits = [
+            posed(points.points(split), points.up_axis, params.render, split=split) for split in ("train", "test")
+        ]
     tensors = (torch.from_numpy(split).to(device) for split in splits)
     encode = partial(encoder.encode_maps, checkpoint_batch=checkpoint_batch)
     fingerprint = encoder.image_fingerprint(checkpoint_batch=checkpoint_batch)

@@ -1,7 +1,7 @@
 """The compiled projection on the CPU: every cloud in every view, divided among threads.
 
-Three methods of projection share these loops: VOXEL_GRID (PointCLIP V2), SPARSE (PointCLIP) and CONTOUR (after
-OpenDlign). `stages.projection.methods` gives them their names.
+Five methods of projection share these loops: VOXEL_GRID (PointCLIP V2), SPARSE (PointCLIP), CONTOUR (after OpenDlign),
+SHADED and DEPTH_SHADED (Lambert). `stages.projection.methods` gives them their names.
 """
 
 import functools
@@ -15,19 +15,19 @@ from numba import njit
 
 from stages.core.compiling import announced
 from stages.core.threads import available_cores, map_in_threads
-from stages.projection import contour, maps, sparse, voxels
+from stages.projection import contour, maps, shading, sparse, voxels
 from stages.projection.kernels import kernel_weights, separate
 from stages.projection.presets import Projection
 from stages.projection.views import VIEW_SETS
 
-VOXEL_GRID, SPARSE, CONTOUR = range(3)
+VOXEL_GRID, SPARSE, CONTOUR, SHADED, DEPTH_SHADED = range(5)
 IDENTITY = np.ones((1, 1, 1), np.float32)  # the kernel that changes nothing
 
 
 class CompiledProjection(NamedTuple):
     """A projection as the compiled loops take it: arrays and numbers of fixed type."""
 
-    kind: int  # VOXEL_GRID, SPARSE or CONTOUR
+    kind: int  # VOXEL_GRID, SPARSE, CONTOUR, SHADED or DEPTH_SHADED
     rotations: np.ndarray  # f4 [V, T, 3, 3]
     translation: np.ndarray  # f4 [3]
     resolution: int
@@ -38,6 +38,8 @@ class CompiledProjection(NamedTuple):
     kernels: tuple[np.ndarray, np.ndarray, np.ndarray]  # f4 [K_depth, K_row, K_column], applied one after the other
     contour_kernel: np.ndarray  # f4 [K_row, K_column]
     range_sigma: np.float32
+    light: np.ndarray  # f4 [3], of length 1
+    pixels_high: np.float32  # what 1 of a depth value is in pixels of the map
     white_background: bool
     layout: voxels.Layout
     crop: tuple[int, int]  # rows and columns [start, stop); (0, 0) where the map is not cropped
@@ -79,6 +81,10 @@ def compile_projection(projection: Projection, kind: int) -> CompiledProjection:
         kernels=_factors(weights) if smoothed else (IDENTITY, IDENTITY, IDENTITY),
         contour_kernel=weights.sum(0),
         range_sigma=np.float32(projection.range_sigma),
+        light=np.array(projection.light, np.float32) / np.float32(np.linalg.norm(projection.light)),
+        pixels_high=np.float32(
+            projection.xy_scale * projection.resolution * (1 + projection.depth_bias) / (projection.depth - 2)
+        ),
         white_background=projection.polarity == "white_background",
         layout=voxels.layout(
             resolution=projection.resolution,
@@ -116,13 +122,25 @@ def rasterise(cells, depth_values, compiled, grid, scratch, depth_map):
         sparse.splat(cells, depth_values, compiled.white_background, depth_map)
         return np.float32(1)
     voxels.densify(cells, depth_values, compiled.keep_last, compiled.layout, grid, scratch)
+    if compiled.kind == VOXEL_GRID:
+        voxels.smooth(grid, compiled.kernels, compiled.layout, scratch)
+        return voxels.squeeze(grid, compiled.layout, compiled.white_background, depth_map)
+    largest = voxels.squeeze(grid, compiled.layout, False, depth_map)
+    window, kernel = compiled.layout.window, compiled.contour_kernel
     if compiled.kind == CONTOUR:
-        largest = voxels.squeeze(grid, compiled.layout, False, depth_map)
-        window, kernel = compiled.layout.window, compiled.contour_kernel
         contour.contour_smooth(depth_map, window, kernel, compiled.range_sigma, compiled.white_background)
-        return largest
-    voxels.smooth(grid, compiled.kernels, compiled.layout, scratch)
-    return voxels.squeeze(grid, compiled.layout, compiled.white_background, depth_map)
+    else:
+        shading.shade(
+            depth_map,
+            window,
+            kernel,
+            compiled.range_sigma,
+            compiled.pixels_high * largest,
+            compiled.light,
+            compiled.kind == DEPTH_SHADED,
+            compiled.white_background,
+        )
+    return largest
 
 
 @njit(nogil=True)
@@ -207,7 +225,7 @@ def _cached_project_views() -> Callable[..., None]:
     Numba by itself looks at this file only, and would go on with the old machine code after an edit of another module:
     the hash is a variable of the compiled function, and numba's key holds the values of such variables.
     """
-    sources = "".join(map(inspect.getsource, (contour, maps, sparse, voxels)))
+    sources = "".join(map(inspect.getsource, (contour, maps, shading, sparse, voxels)))
     digest = hashlib.sha256(sources.encode()).hexdigest()
 
     @njit(cache=True, nogil=True)

@@ -44,15 +44,17 @@ class ProjectionMethod:
     in_bytes: bool = False
 
 
-def _compiled(kind: int, *, in_torch: bool = False) -> ProjectionMethod:
+def _compiled(kind: int, **has: bool) -> ProjectionMethod:
     size = partial(fast.map_size, kind=kind)
-    return ProjectionMethod(run=partial(fast.run, kind=kind), uncropped_size=size, in_torch=in_torch, in_bytes=True)
+    return ProjectionMethod(run=partial(fast.run, kind=kind), uncropped_size=size, in_bytes=True, **has)
 
 
 METHODS: dict[str, ProjectionMethod] = {
     "v2": _compiled(fast.VOXEL_GRID, in_torch=True),
     "v1": _compiled(fast.SPARSE),
     "contour": _compiled(fast.CONTOUR),
+    "shaded": _compiled(fast.SHADED, per_point=False),
+    "depth_shaded": _compiled(fast.DEPTH_SHADED, per_point=False),
 }
 
 

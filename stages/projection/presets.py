@@ -28,7 +28,8 @@ class Projection:
     kernel: str
     smooth_window: tuple[int, int, int]
     sigma: tuple[float, float, float]
-    range_sigma: float  # contour only: standard deviation of the bilateral filter over depth values (0..1)
+    range_sigma: float  # contour and shading: standard deviation of the bilateral filter over depth values (0..1)
+    light: tuple[float, float, float]  # shading: towards the light along rows, columns and towards the viewer
     polarity: Literal["white_background", "black_background"]
     lookup: Literal["as_released", "corrected"]  # as_released reads the map of a point at (row, column) = (y, x)
     lookup_depth: int  # largest depth cell at which a point's visibility is read
@@ -56,6 +57,9 @@ class Projection:
         return self.densify_padding[1] - self.densify_window[1] // 2
 
 
+# Where hill shading on maps has its light: from the upper left, 45 degrees above the ground.
+ABOVE_LEFT = (-0.5, -0.5, 0.5**0.5)
+
 V2_CLASSIFICATION = Projection(
     method="v2",
     view_set="v2_classification",
@@ -70,6 +74,7 @@ V2_CLASSIFICATION = Projection(
     smooth_window=(1, 3, 3),
     sigma=(3.0, 3.0, 3.0),
     range_sigma=0.1,
+    light=ABOVE_LEFT,
     polarity="white_background",
     lookup="corrected",
     lookup_depth=7,
@@ -94,6 +99,7 @@ PRESETS: dict[str, Projection] = {
         smooth_window=(5, 5, 5),
         sigma=(2.0, 1.0, 1.0),
         range_sigma=0.1,
+        light=ABOVE_LEFT,
         polarity="white_background",
         lookup="as_released",
         lookup_depth=109,

@@ -31,6 +31,7 @@ def resolve(settings: Render) -> Projection:
         "smooth_window": smooth.window,
         "sigma": (smooth.sigma,) * 3 if isinstance(smooth.sigma, float | int) else smooth.sigma,
         "range_sigma": smooth.range_sigma,
+        "light": settings.light,
         "lookup": settings.lookup,
         "lookup_depth": settings.depth and settings.depth - 1,
         "crop": settings.crop,

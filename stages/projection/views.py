@@ -4,8 +4,10 @@ Row-vector convention: a point becomes `p @ rotations[v, 0] @ rotations[v, 1] @ 
 row of the depth map (downwards), y its column, and z grows towards the viewer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import atan2, hypot, pi
 
 import numpy as np
 
@@ -46,6 +48,28 @@ QUARTER_TURNS = ((0, 0, 1 / 2), (1 / 2, 0, 1 / 2), (1, 0, 1 / 2), (3 / 2, 0, 1 /
 DIAGONAL_TURNS = ((1 / 4, 0, 1 / 2), (3 / 4, 0, 1 / 2), (5 / 4, 0, 1 / 2), (7 / 4, 0, 1 / 2))
 POLE_TURNS = ((0, -1 / 2, 1 / 2), (0, 1 / 2, 1 / 2))  # from below, from above
 
+
+def seen_from(directions: Sequence[tuple[float, float, float]], *, in_plane: Sequence[float]) -> ViewSet:
+    """Views from every direction (x, y, z), y shown upwards and turned by each of `in_plane`, in units of pi."""
+    names, turns = [], []
+    for n, (x, y, z) in enumerate(directions):
+        towards = ((0.0, -atan2(x, z) / pi, 0.0), (atan2(y, hypot(x, z)) / pi, 0.0, 0.0))
+        for turn in in_plane:
+            names.append(f"vertex_{n}" if len(in_plane) == 1 else f"vertex_{n}_turned_{180 * turn:.0f}")
+            turns.append((*towards, (0.0, 0.0, 1 / 2 + turn)))
+    return ViewSet(names=tuple(names), turns=tuple(turns), translation=(0.0, 0.0, 0.0))
+
+
+def cyclic(a: float, b: float, c: float) -> list[tuple[float, float, float]]:
+    """The three points that (a, b, c) becomes where its coordinates change places in a circle."""
+    return [(a, b, c), (b, c, a), (c, a, b)]
+
+
+SIGNS, GOLDEN = (-1, 1), (1 + 5**0.5) / 2
+ICOSAHEDRON = [vertex for i in SIGNS for j in SIGNS for vertex in cyclic(0, i, j * GOLDEN)]
+CUBE = [(i, j, k) for i in SIGNS for j in SIGNS for k in SIGNS]
+DODECAHEDRON = CUBE + [vertex for i in SIGNS for j in SIGNS for vertex in cyclic(0, i / GOLDEN, j * GOLDEN)]
+
 # A view set is added by one more entry: names of the views, turns of each view and a translation.
 VIEW_SETS: dict[str, ViewSet] = {
     "v2_classification": ViewSet(
@@ -68,4 +92,7 @@ VIEW_SETS: dict[str, ViewSet] = {
         turns=tuple((turn,) for turn in QUARTER_TURNS + POLE_TURNS[::-1]),
         translation=(0.0, 0.0, 0.0),
     ),
+    "icosahedron": seen_from(ICOSAHEDRON, in_plane=(0.0,)),
+    "icosahedron_turned": seen_from(ICOSAHEDRON, in_plane=(0.0, 1 / 2, 1.0, 3 / 2)),
+    "dodecahedron": seen_from(DODECAHEDRON, in_plane=(0.0,)),
 }
