@@ -41,6 +41,7 @@ PROJECTIONS = (
     dataclasses.replace(SMALL, kernel="mish", depth_bias=0.0, densify_padding=(0, 0, 0), xy_scale=1.0),
     dataclasses.replace(SMALL, method="v1"),
     dataclasses.replace(SMALL, method="contour"),
+    dataclasses.replace(SMALL, method="depth_shaded"),
     DEEP,
 )
 UTM, ECEF = (5e5, 5e6, 120.0), (4.1e6, 8.7e5, 4.8e6)

@@ -18,7 +18,7 @@ from stages.artifacts.depth import to_bytes
 from stages.config.params import load_params
 from stages.config.render import Densify, Render, Smooth
 from stages.core.errors import InputError
-from stages.projection import contour, fast, maps, sparse, voxels
+from stages.projection import contour, fast, maps, shading, sparse, voxels
 from stages.projection.clouds import orient
 from stages.projection.contour import outline
 from stages.projection.kernels import KERNELS, kernel_weights, separate
@@ -47,8 +47,12 @@ def cloud(seed: int, points: int = 200) -> np.ndarray:
 
 def params(**changes) -> Render:
     """The render section with every override null, but for `changes`."""
-    nulls = dict.fromkeys(("method", "view_set", "resolution", "depth", "xy_scale", "depth_bias", "crop", "lookup"))
+    nulls = dict.fromkeys(
+        ("method", "view_set", "resolution", "depth", "xy_scale", "depth_bias", "crop", "lookup", "light")
+    )
     fixed = {
+        "rotate_test": "none",
+        "rotate_seed": 0,
         "preset": "v2_classification",
         "polarity": "white_background",
         "dtype": "u1",
@@ -432,7 +436,9 @@ def test_a_kernel_a_view_set_and_a_preset_are_added_by_one_entry_each(monkeypatc
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"preset": "v2_segmentation"}, {"method": "v1"}, {"method": "contour"}], ids=str
+    "changes",
+    [{}, {"preset": "v2_segmentation"}, {"method": "v1"}, {"method": "contour"}, {"method": "depth_shaded"}],
+    ids=str,
 )
 def test_maps_in_bytes_are_the_maps_in_steps_of_1_255(changes):
     projection, points = resolve(render_section(**changes)), cloud(0)[None]
@@ -488,7 +494,9 @@ def test_an_import_reads_no_source():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("edited", [contour, maps, sparse, voxels], ids=lambda module: module.__name__.split(".")[-1])
+@pytest.mark.parametrize(
+    "edited", [contour, maps, shading, sparse, voxels], ids=lambda module: module.__name__.split(".")[-1]
+)
 def test_an_edit_of_a_compiled_module_changes_the_key_of_the_compiled_loop(edited, monkeypatch):
     def key():
         loop = fast._cached_project_views.__wrapped__()
