@@ -51,7 +51,7 @@ lint: $(INSTALLED)
 
 # The experiment sets of params.yaml's `sweep`, listed in reports/experiments for the report.
 sweeps: $(INSTALLED)
-	python -m stages.commands.sweep kernels view_sets text_inputs
+	python -m stages.commands.sweep kernels renderings view_sets text_inputs combinations
 
 # The few-shot methods on the bundled data, whose figures are kept in reports/experiments for the report.
 fewshot: $(INSTALLED)

@@ -10,8 +10,8 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.projection.clouds import posed
 from stages.projection.kernels import KERNELS, kernel_weights
+from stages.projection.poses import posed
 from stages.projection.presets import PRESETS
 from stages.projection.rendering import render
 from stages.projection.settings import resolve

@@ -16,8 +16,8 @@ from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.projection.clouds import posed
 from stages.projection.device import projection_device
+from stages.projection.poses import posed
 from stages.projection.rendering import render, render_on
 from stages.projection.settings import resolve
 

@@ -28,7 +28,7 @@ from stages.fewshot.specs import RunSpec
 from stages.fewshot.starts import choose_starts, zero_shot_of
 from stages.fewshot.tasks import CloudTask, Published, Task
 from stages.fewshot.training import Epoch
-from stages.projection.clouds import posed
+from stages.projection.poses import posed
 from stages.projection.settings import resolve
 from stages.zeroshot.classifier import rank_classes
 

@@ -33,7 +33,9 @@ TRAINED = {
     "metaclip2_h14": (77, CLIPS, True),
     "mobileclip2_s0": (77, NONE, False),
     "mobileclip2_b": (77, NONE, False),
+    "vit_b32_datacomp": (77, CLIPS, False),
     "dfn_b16": (77, CLIPS, True),
+    "dfn_l14": (77, CLIPS, True),
     "dfn_h14": (77, CLIPS, True),
 }
 
@@ -87,7 +89,7 @@ def test_the_page_says_the_same():
     for entries, tokens, mean, activation in re.findall(r"^\| (`.*`) \| .* \| (\d+) \| (.*) \| (\w+) \|$", page, re.M):
         for name in re.findall(r"\w+", entries):
             told[name] = (int(tokens), means[mean], activation == "QuickGELU")
-    assert len(told) == 9 and told == {name: TRAINED[name] for name in told}
+    assert len(told) == 11 and told == {name: TRAINED[name] for name in told}
 
 
 def test_make_backbones_tries_each_of_them():

@@ -1,5 +1,6 @@
 """Commands that run the DAG in a workspace, in a checkout whose stages only write what the real ones would."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -10,13 +11,16 @@ from stages.artifacts.experiments import FewShotRow, SweepRow, read_rows
 from stages.artifacts.figures import FewShotFigures, FewShotMetrics
 from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
-from stages.commands import archive_fewshot, sweep
+from stages.commands import archive_fewshot, preset, sweep
 from stages.commands.workspace import workspace
+from stages.config.params import load_params
 from stages.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
+SWEEP = dataclasses.replace(load_params(ROOT).sweep_entry("kernels"), values=("box", "mish"))
 FAKE = """
 import json, pathlib, sys, yaml
+import pyarrow, pyarrow.parquet
 params = yaml.safe_load(open("params.yaml"))
 figures = {"labels_read": "none", "top1_low": 1.0, "top1_high": 2.0}
 scores = ["top5", "mean_class_accuracy", "negative_log_likelihood", "expected_calibration_error", "mcnemar_p"]
@@ -31,6 +35,12 @@ if sys.argv[1] == "evaluate":
     write("data/search/home_objects/bundled.json", {"search_test": {"prompts": []} | seconds})
     protocols = {name: zero_shot | {"top1": top1} for name in ("a.b", "search_test")}
     more = {"samples": 1, "classes": 2, "leakage": 0.0, "views": {}, "sentences": {}, "retrieval": {}}
+    right = {"box": [1, 1, 1, 1, 1, 1, 1, 1], "mish": [0, 0, 0, 0, 0, 0, 0, 1]}[params["render"]["smooth"]["kernel"]]
+    columns = {"sample": 16 * [0], "label": 16 * [1], "method": 8 * ["a.b"] + 8 * ["search_test"], "shots": 16 * [0]}
+    columns |= {"seed": 16 * [0], "rank": 16 * [0], "predicted": right + 8 * [1], "score": 16 * [1.0]}
+    predictions = pathlib.Path("data/predictions/home_objects/bundled.parquet")
+    predictions.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.table(columns), predictions)
     write("reports/metrics/home_objects/bundled.json", {"task": "classification", "protocols": protocols} | more)
 else:
     assert params["select"]["fewshot"] == params["select"]["datasets"] == ["modelnet10"]
@@ -43,7 +53,7 @@ STAGES = {
     "evaluate": {
         "cmd": "python stages/fake.py evaluate",
         "params": ["render", "search"],
-        "outs": ["data/search/home_objects/bundled.json"],
+        "outs": ["data/search/home_objects/bundled.json", "data/predictions/home_objects/bundled.parquet"],
         "metrics": [{"reports/metrics/home_objects/bundled.json": {"cache": False}}],
     },
     "evaluate_fewshot": {
@@ -77,14 +87,54 @@ def test_a_sweep_lists_every_protocol_with_the_seconds_of_its_search(checkout):
     before = (checkout / "params.yaml").read_bytes()
     sweep.main(["kernels"], root=checkout)
     rows = read_rows(Paths(checkout).experiments("kernels"), SweepRow)
-    assert [(row.value, row.protocol, row.top1, row.seconds) for row in rows] == [
-        ("box", "a.b", 30.0, None),
-        ("box", "search_test", 30.0, 0.5),
-        ("mish", "a.b", 40.0, None),
-        ("mish", "search_test", 40.0, 0.5),
+    assert [(row.value, row.protocol, row.top1, row.seconds, row.mcnemar_p) for row in rows] == [
+        ("box", "a.b", 30.0, None, None),
+        ("box", "search_test", 30.0, 0.5, None),
+        ("mish", "a.b", 40.0, None, round(2 / 2**7, 4)),  # seven samples were right under the first value alone
+        ("mish", "search_test", 40.0, 0.5, 1.0),
     ]
+    assert {(row.top1_low, row.top1_high) for row in rows} == {(1.0, 2.0)}
     assert (checkout / "params.yaml").read_bytes() == before
     assert not (checkout / "data/search").exists() and not (checkout / "reports/metrics").exists()
+
+
+def test_parameters_that_cross_are_an_experiment_for_every_combination(checkout):
+    crossed = dataclasses.replace(SWEEP, values=("box", "mish"), cross={"search.seed": (7, 8)})
+    assert crossed.experiments() == [
+        {"render.smooth.kernel": kernel, "search.seed": seed} for kernel in ("box", "mish") for seed in (7, 8)
+    ]
+    with workspace(checkout, "crossed") as made:
+        rows = sweep.sweep_rows(made, "crossed", crossed, {})
+        assert [(row.value, row.seconds) for row in rows if row.protocol == "search_test"] == [
+            ("box, 7", 0.5),
+            ("box, 8", None),
+            ("mish, 7", 0.5),
+            ("mish, 8", None),
+        ]
+        assert [row.mcnemar_p for row in rows if row.protocol == "a.b"] == [None, 1.0, 0.0156, 0.0156]
+
+
+def test_a_killed_sweep_goes_on_and_compares_with_what_the_first_experiment_predicted(checkout, monkeypatch):
+    with workspace(checkout, "killed") as made:
+        whole = sweep.sweep_rows(made, "killed", SWEEP, {}, state="same")
+        (last,) = (made.folder / sweep.DONE).glob("killed-1-*.csv")
+        last.unlink()
+        ran, repro = [], made.repro
+        monkeypatch.setattr(made, "repro", lambda *asked: ran.append(asked) or repro(*asked))
+        assert sweep.sweep_rows(made, "killed", SWEEP, {}, state="same") == whole and ran == [("evaluate",)]
+
+
+def test_a_preset_is_the_options_of_an_experiment(capsys):
+    preset.main("opendlign", root=ROOT)
+    options = capsys.readouterr().out.split()
+    assert options[::2] == ["-S", "-S"]
+    sets = dict(option.split("=") for option in options[1::2])
+    assert sets == {"render.method": "contour", "evaluate.protocols.ensemble": "depth_80"}
+    params = load_params(ROOT, overrides=sets)
+    assert (params.render.method, params.evaluate.protocols["ensemble"]) == ("contour", "depth_80")
+    assert sets | {"evaluate.view_pooling": "mean"} in params.sweep_entry("combinations").experiments()
+    with pytest.raises(InputError, match="preset.none: no such entry; known are opendlign"):
+        preset.main("none", root=ROOT)
 
 
 def test_few_shots_of_a_dataset_that_is_not_selected_are_archived(checkout):

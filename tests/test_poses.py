@@ -14,7 +14,8 @@ from stages.artifacts.points import open_points, write_points
 from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.config.params import load_params
 from stages.extract import RenderedMaps
-from stages.projection.clouds import orient, posed, random_turn
+from stages.projection.clouds import orient
+from stages.projection.poses import posed, random_turn
 from stages.projection.rendering import render
 from stages.projection.settings import resolve
 from stages.projection.views import DODECAHEDRON, ICOSAHEDRON, VIEW_SETS

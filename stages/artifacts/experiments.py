@@ -19,7 +19,12 @@ from stages.core.strict import strict_dataclass
 
 @strict_dataclass
 class SweepRow:
-    """One protocol under one value of the swept parameter: top-1 in percent, seconds of its search if it was timed."""
+    """One protocol in one experiment: top-1 in percent with its interval, seconds of its search if it was timed.
+
+    `value` are the values of the swept parameters. `mcnemar_p` compares with the same protocol in the first experiment,
+    on the same samples; it is empty there and where no such samples are. Rows that were archived before interval and p
+    were measured have neither.
+    """
 
     value: str
     dataset: str
@@ -27,6 +32,9 @@ class SweepRow:
     protocol: str
     top1: float
     seconds: float | None = None
+    top1_low: float | None = None
+    top1_high: float | None = None
+    mcnemar_p: float | None = None
 
 
 @strict_dataclass

@@ -46,6 +46,13 @@ def read_predictions(path: Path) -> dict[str, np.ndarray]:
     return {name: table[name].to_numpy() for name in PREDICTION_COLUMNS}
 
 
+def read_hits(path: Path) -> dict[str, np.ndarray]:
+    """Whether the best class of every sample is the right one, bool [N], by method, of zero-shot predictions."""
+    columns = read_predictions(path)
+    best, right = columns["rank"] == 0, columns["predicted"] == columns["label"]
+    return {method: right[best & (columns["method"] == method)] for method in np.unique(columns["method"])}
+
+
 def read_ranked(path: Path, *, method: str) -> tuple[np.ndarray, np.ndarray]:
     """One method's classes by rank i8 [N, ranks] and their scores f4 [N, ranks]; InputError when it is not there."""
     columns = read_predictions(path)

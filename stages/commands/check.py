@@ -1,7 +1,7 @@
 """Every mistake in params.yaml at once, before anything runs: `python -m stages.commands.check`.
 
 One line each: unknown keys, wrong types and values out of bounds; then names that no registry, prompt set or template
-file has, files that are not there, and the same for the values of sweeps and of the published selection.
+file has, files that are not there, and the same for the values of presets, sweeps and the published selection.
 """
 
 import argparse
@@ -84,14 +84,16 @@ def _run(checks: tuple[Check, ...], sections: Sections, root: Path) -> Iterator[
 
 
 def _wrong_when_changed(document: dict, root: Path, *, known: set[str]) -> Iterator[str]:
-    """What is wrong with the values of sweeps and of the published selection, but keys `known` to be wrong without."""
+    """What is wrong with the values of presets, sweeps and the published selection, but keys `known` to be wrong."""
     sections = Sections(document)
     runs = []
     with suppress(UnreadError):
+        runs += [(f"preset.{name}.sets", preset.sets) for name, preset in sections.preset.items()]
+    with suppress(UnreadError):
         runs += [
-            (f"sweep.{name}.values.{number}", {sweep.param: value} | sweep.fixed)
+            (f"sweep.{name}.values.{sweep.values.index(values[sweep.param])}", values | sweep.fixed)
             for name, sweep in sections.sweep.items()
-            for number, value in enumerate(sweep.values)
+            for values in sweep.experiments()
         ]
     with suppress(UnreadError):
         runs.append(("reproduce.overrides", sections.reproduce.overrides))

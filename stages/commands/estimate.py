@@ -45,9 +45,9 @@ def selection_runs(root: Path, overrides: dict[str, object]) -> list[Params]:
     """The published selection and, after it, every value of its sweeps."""
     chosen = load_params(root, overrides=overrides)
     values = [
-        {sweep.param: value} | sweep.fixed
+        values | sweep.fixed
         for sweep in map(chosen.sweep_entry, chosen.reproduce.sweeps)
-        for value in sweep.values
+        for values in sweep.experiments()
     ]
     return [chosen, *(load_params(root, overrides=overrides | dict(value)) for value in values)]
 

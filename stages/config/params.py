@@ -17,6 +17,7 @@ from stages.config.evaluate_fewshot import EvaluateFewshot
 from stages.config.extract import Extract
 from stages.config.generate import Generate
 from stages.config.patches import Patches
+from stages.config.preset import Preset
 from stages.config.pretrain import Pretrain, PretrainParts
 from stages.config.render import Render
 from stages.config.report import Report
@@ -51,6 +52,7 @@ class Params:
     patches: Patches
     segment: Segment
     report: Report
+    preset: dict[Id, Preset]
     sweep: dict[Id, Sweep]
     reproduce: Reproduce
     pretrain: Pretrain
@@ -67,6 +69,10 @@ class Params:
     def backbone_entry(self, name: str) -> Backbone:
         """The facts of backbone `name`; InputError when params.yaml has no such entry."""
         return _entry(self.backbone, name, "backbone")
+
+    def preset_entry(self, name: str) -> Preset:
+        """The settings that go together as `name`; InputError when params.yaml has no such entry."""
+        return _entry(self.preset, name, "preset")
 
     def sweep_entry(self, name: str) -> Sweep:
         """The experiment set `name`; InputError when params.yaml has no such entry."""

@@ -57,7 +57,7 @@ def ablations_table(runs: Runs) -> Table:
             figures.labels_read,
             number(figures.top1),
             f"{figures.top1_low:.1f} to {figures.top1_high:.1f}",
-            _p(figures.mcnemar_p),
+            p_value(figures.mcnemar_p),
             number(figures.expected_calibration_error),
             number(figures.negative_log_likelihood, digits=4),
             f"{figures.likelihood_change_low:+.4f} to {figures.likelihood_change_high:+.4f}",
@@ -162,11 +162,12 @@ def _protocol_row(key: Key, protocol: str, metrics: ClassificationMetrics, *, ba
         f"{figures.top1_low:.1f} to {figures.top1_high:.1f}",
         number(figures.top5),
         number(figures.mean_class_accuracy),
-        "" if protocol == baseline else _p(figures.mcnemar_p),
+        "" if protocol == baseline else p_value(figures.mcnemar_p),
         str(metrics.samples),
         number(100 / metrics.classes, digits=1),
     )
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p value as a cell."""
     return "< 0.001" if value < 0.001 else number(value, digits=3)

@@ -8,7 +8,7 @@ from stages.artifacts.boxes import read_boxes
 from stages.artifacts.confusions import read_confusions
 from stages.artifacts.depth import open_depth
 from stages.artifacts.examples import read_examples
-from stages.artifacts.experiments import FewShotRow, Row, SpeedRow, read_rows
+from stages.artifacts.experiments import FewShotRow, Row, SpeedRow, SweepRow, read_rows
 from stages.artifacts.figures import ClassificationMetrics, DetectionMetrics, FewShotMetrics, SegmentationMetrics
 from stages.artifacts.files import read_json, read_text
 from stages.artifacts.metrics import Metrics, read_metrics
@@ -30,6 +30,7 @@ from stages.reporting import (
     sections,
     segmentation,
     speed,
+    sweeps,
 )
 from stages.reporting.compared import Runs, comparisons_beyond, report_comparisons
 from stages.reporting.comparison import Key
@@ -39,6 +40,8 @@ from stages.reporting.published import Published, parse_published
 from stages.reporting.scenes import Boxes, scene_figure, scene_page
 from stages.reporting.segments import best_median_worst, segments_figure
 from stages.reporting.verdicts import Comparison, verdict_section
+
+COMPARED = ("kernels", "text_inputs")  # sweeps whose figures stand beside published ones
 
 
 def gather(params: Params, paths: Paths) -> list[Section]:
@@ -59,6 +62,7 @@ def gather(params: Params, paths: Paths) -> list[Section]:
     return [
         *(_classification(classified, compared, published, params, paths) if classified else ()),
         *([retrieval.section(classified)] if classified else ()),
+        _experiments(params, paths),
         few_shot.section(few_shots, published),
         *([segmentation.section(segmented, published, _shapes(segmented, paths))] if segmented else ()),
         *([detection.section(detected, published, _scenes(detected, params, paths))] if detected else ()),
@@ -76,6 +80,13 @@ def _runs(datasets: Sequence[str], backbones: Sequence[str], kind: type[Metrics]
 
 def _rows(name: str, kind: type[Row], paths: Paths) -> tuple[Row, ...]:
     return read_rows(paths.experiments(name), kind)
+
+
+def _experiments(params: Params, paths: Paths) -> Section:
+    """The experiment sets that have no table beside published figures; one that was never run has no rows."""
+    shown = {name: sweep for name, sweep in params.sweep.items() if name not in COMPARED}
+    ran = {name: _rows(name, SweepRow, paths) if paths.experiments(name).is_file() else () for name in shown}
+    return sweeps.section(shown, ran, baseline=params.evaluate.baseline)
 
 
 def _classification(

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stages.artifacts.experiments import SweepRow
 from stages.config.evaluate import Evaluate
+from stages.config.sweep import Sweep
 from stages.core.errors import InputError
-from stages.reporting.classification import AFTER, HONEST, is_repeating, published_accuracy
+from stages.reporting.classification import AFTER, HONEST, is_repeating, p_value, published_accuracy
 from stages.reporting.comparison import Column, ComparisonRow, Figures, Key, PublishedResult, compare
+from stages.reporting.page import Section
 from stages.reporting.published import Published, TextInput, noted
-from stages.reporting.tables import DAGGER
+from stages.reporting.tables import DAGGER, Table, number
 
 SHOWN = {"search_train": HONEST, "search_test": AFTER}
 Before = Callable[[str], str | None]
@@ -52,6 +54,42 @@ def _text_result(text: TextInput, published: Published, model: str) -> Published
         repeated_by={AFTER: repeated_by} if repeated_by else {},
         label=text.method,
         **told,
+    )
+
+
+def section(sweeps: Mapping[str, Sweep], measured: Mapping[str, Sequence[SweepRow]], *, baseline: str) -> Section:
+    """A table for every experiment set that nobody published; `measured` has its rows, none where it was not run."""
+    tables = [experiments_table(name, sweep, measured[name], baseline=baseline) for name, sweep in sweeps.items()]
+    text = (
+        "The whole zero-shot run under other settings, each against the first experiment of its set. Nothing is chosen "
+        "by them: a switch that does not help here is left as it was."
+    )
+    return Section("sweeps", "Experiment sets", text, "make sweeps", tables)
+
+
+def experiments_table(name: str, sweep: Sweep, rows: Sequence[SweepRow], *, baseline: str) -> Table:
+    """One row per run and experiment: the baseline protocol with its interval, and p against the first experiment."""
+    cells = [
+        (
+            row.dataset,
+            row.backbone,
+            row.value,
+            number(row.top1),
+            "" if row.top1_low is None else f"{row.top1_low:.1f} to {row.top1_high:.1f}",
+            "" if row.mcnemar_p is None else p_value(row.mcnemar_p),
+        )
+        for row in rows
+        if row.protocol == baseline
+    ]
+    varied = ", ".join(f"`{key}`" for key in sweep.params)
+    ran = f"Varied: {varied}; protocol {baseline}. p is McNemar's test against the first row of the run."
+    return Table(
+        f"sweep_{name}",
+        f"Experiment set {name}, top-1 %",
+        ("dataset", "backbone", "setting", "top-1 %", "95 % interval", "p against the first"),
+        tuple(cells),
+        numeric_from=3,
+        notes=(ran if cells else f"Not measured yet: `python -m stages.commands.sweep {name}`.",),
     )
 
 
