@@ -30,7 +30,8 @@ def random_turn(about: str, *, seed: Sequence[int]) -> np.ndarray:
     from scipy.spatial.transform import Rotation  # here: it takes long to import, and only a control needs it
 
     rng = np.random.default_rng(seed)
-    by = (
-        Rotation.from_euler("y", rng.uniform(0, 2 * np.pi)) if about == "up" else Rotation.from_quat(rng.normal(size=4))
-    )
-    return by.as_matrix().astype(np.float32)
+    if about == "up":
+        turn = Rotation.from_euler("y", rng.uniform(0, 2 * np.pi))
+    else:
+        turn = Rotation.from_quat(rng.normal(size=4))  # normal numbers point everywhere alike, in four dimensions too
+    return turn.as_matrix().astype(np.float32)
