@@ -25,6 +25,7 @@ from stages.artifacts.files import write_json
 from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.config.params import load_params
+from stages.config.sweep import Sweep
 from stages.core.errors import InputError
 from stages.projection.clouds import orient
 from stages.reporting.classification import AFTER, BEFORE_AFTER, protocols_table, zeroshot_rows
@@ -36,6 +37,7 @@ from stages.reporting.few_shot import gather_runs, method_rows, section, shots_t
 from stages.reporting.figures import drawn_axes, example_figure, kernels_figure, png, projections_figure, sheet_figure
 from stages.reporting.page import Picture, Section, page
 from stages.reporting.published import parse_published
+from stages.reporting.sweeps import section as sweeps_section
 from stages.reporting.sweeps import sweep_figures
 from stages.reporting.tables import Table, as_csv, latex, markdown
 from stages.retrieval.pooling import POOLINGS
@@ -209,6 +211,25 @@ def test_a_prompt_set_is_compared_with_the_protocol_that_averages_it():
     found = sweep_figures(SWEEP, source="s.csv", before={"box": "other"}.get)
     assert found["mine", "small", "box"]["before"] == 1.0
     assert "before" not in found["mine", "small", "mish"]
+
+
+def test_an_experiment_set_shows_the_baseline_of_every_experiment_against_the_first():
+    sweep = Sweep(param="render.method", values=("v2", "contour"), fixed={}, cross={"evaluate.view_pooling": ("mean",)})
+    place = {"dataset": "mine", "backbone": "small", "top1_low": 40.0, "top1_high": 60.04}
+    rows = [
+        SweepRow(value="v2, mean", protocol="e", top1=50.0, **place),
+        SweepRow(value="v2, mean", protocol="search_test", top1=90.0, **place),
+        SweepRow(value="contour, mean", protocol="e", top1=51.5, mcnemar_p=0.0004, **place),
+    ]
+    found = sweeps_section({"both": sweep}, {"both": rows}, baseline="e")
+    (table,) = found.tables
+    assert table.name == "sweep_both" and table.rows == (
+        ("mine", "small", "v2, mean", "50.00", "40.0 to 60.0", ""),
+        ("mine", "small", "contour, mean", "51.50", "40.0 to 60.0", "< 0.001"),
+    )
+    assert "`render.method`, `evaluate.view_pooling`; protocol e" in table.notes[0]
+    (empty,) = sweeps_section({"both": sweep}, {"both": ()}, baseline="e").tables
+    assert empty.rows == () and empty.notes == ("Not measured yet: `python -m stages.commands.sweep both`.",)
 
 
 @pytest.mark.parametrize("rows", [[], [row for row in SWEEP if row.protocol != "search_train"]])
