@@ -4,11 +4,12 @@ import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.artifacts.types import PointCloudDataset, Scenes
+from stages.artifacts.types import Clouds, PointCloudDataset, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
 from stages.datasets import bundled_files, folder, modelnet, scannet, scanobjectnn, shapenetpart
 from stages.datasets.fetch import ensure_local
+from stages.datasets.reading import in_memory
 
 Reader = Callable[[Path, Dataset], PointCloudDataset | Scenes]
 
@@ -28,9 +29,16 @@ READERS: dict[str, Reader] = {
 
 
 def read(name: str, entry: Dataset, *, root: Path = Path()) -> PointCloudDataset | Scenes:
-    """Read dataset `name`, downloaded if it must be; InputError when it is missing, damaged or not what `entry` says.
+    """Dataset `name` as `open_dataset` gives it, read whole into memory."""
+    dataset = open_dataset(name, entry, root=root)
+    return in_memory(dataset) if isinstance(dataset, PointCloudDataset) else dataset
 
-    The published numbers of samples and points are held against a download; a local path may have a part of them.
+
+def open_dataset(name: str, entry: Dataset, *, root: Path = Path()) -> PointCloudDataset | Scenes:
+    """Dataset `name`, downloaded if it must be; InputError when it is missing, damaged or not what `entry` says.
+
+    Splits may be CloudsOnDisk, still to be read. The published numbers of samples and points are held against a
+    download; a local path may have a part of them.
     """
     reader = _reader(name, entry)
     path = ensure_local(name, entry, root=root)
@@ -58,7 +66,9 @@ def published_mismatch(dataset: PointCloudDataset | Scenes, entry: Dataset) -> s
     if entry.splits is not None and entry.splits != sizes:
         return f"splits {_listed(sizes)}, published are {_listed(entry.splits)}"
     if entry.points is not None and isinstance(dataset, PointCloudDataset):
-        points = {clouds.points.shape[1] for clouds in dataset.splits.values()}
+        points = {
+            split.points.shape[1] if isinstance(split, Clouds) else split.points for split in dataset.splits.values()
+        }
         if points != {entry.points}:
             return f"clouds of {', '.join(map(str, sorted(points)))} points, published are {entry.points}"
     return None
@@ -79,7 +89,7 @@ def _reader(name: str, entry: Dataset) -> Reader:
 
 def _sizes(dataset: PointCloudDataset | Scenes) -> dict[str, int]:
     return {
-        split: len(samples.points if isinstance(dataset, PointCloudDataset) else samples)
+        split: len(samples.labels if isinstance(dataset, PointCloudDataset) else samples)
         for split, samples in dataset.splits.items()
     }
 
