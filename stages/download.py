@@ -20,17 +20,15 @@ from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.core.sampling import spread
-from stages.datasets.reading import Reading, Split, pieces, short
+from stages.datasets.corruptions import copies
+from stages.datasets.reading import Reading, Split, joined, pieces, short
 from stages.datasets.registry import open_dataset, published_mismatch
 from stages.datasets.sampling import thin
 from stages.datasets.splits import with_validation
 
 
 def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Fetch and read the raw files of `dataset` and write data/points/<dataset>.h5: clouds, or scans with boxes.
-
-    Clouds are read and written piece by piece. Beside them lies a table of the objects that could not be read.
-    """
+    """Fetch and read `dataset`; write its clouds piece by piece, or its scans, and what could not be read and why."""
     params, paths = params or load_params(root), Paths(root)
     entry, download, path = params.dataset_entry(dataset), params.download, paths.points(dataset)
     raw = open_dataset(dataset, entry, root=root)
@@ -42,7 +40,7 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
         }
         write_scenes(path, replace(raw, splits=kept))
     else:
-        reading = _write_clouds(path, raw, download, _count(dataset, entry, download), dataset)
+        reading = _write_clouds(path, raw, entry, download, dataset)
     rejected = paths.rejected(dataset)
     write_csv(
         rejected, {"object": [what for what, _ in reading.rejected], "reason": [why for _, why in reading.rejected]}
@@ -60,12 +58,13 @@ class PointCount(NamedTuple):
     key: str
 
 
-def _write_clouds(path: Path, raw: PointCloudDataset, download: Download, count: PointCount, name: str) -> Reading:
+def _write_clouds(path: Path, raw: PointCloudDataset, entry: Dataset, download: Download, name: str) -> Reading:
     """Read and write the clouds that are kept; what came up meanwhile."""
+    count = _count(name, entry, download)
     splits = with_validation(raw.splits, fraction=download.validation_fraction, seed=download.seed)
     kept = {split: clouds.rows(spread(len(clouds.labels), download.max_samples)) for split, clouds in splits.items()}
     total = sum(len(clouds.labels) for clouds in kept.values())
-    reading = Reading(objects=total, reject_at_most=download.reject_at_most)
+    reading, test = Reading(objects=total, reject_at_most=download.reject_at_most), []
     with (
         new_points(path, classes=raw.classes, up_axis=raw.up_axis, part_names=raw.part_names) as writer,
         tqdm(total=total, unit="object", desc=f"download {name}", disable=None) as bar,
@@ -76,8 +75,12 @@ def _write_clouds(path: Path, raw: PointCloudDataset, download: Download, count:
                 writer.append(split, piece)
                 written += len(piece.labels)
                 bar.update(len(piece.labels))
+                if entry.corrupted and split == "test":
+                    test.append(piece)
             if not written:
                 raise InputError(f"{path}: split {split} has no object that can be read")
+        for split, clouds in copies(joined(test), entry.corrupted, up_axis=raw.up_axis) if test else ():
+            writer.append(split, clouds)
     return reading
 
 

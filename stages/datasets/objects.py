@@ -71,10 +71,10 @@ def object_files(
 ) -> CloudsOnDisk:
     """The objects of `files` with their labels, in that order: `entry.points` points each, or as many as all have.
 
-    With `clean`, what no surface has is left out, as `without_bad_points` says, and noted with all else that was dropped
-    or guessed. `refused` says of files that are no good for other reasons why. Raises InputError that names `source`
-    when there is no file or one of no known format, and while reading when `entry` leaves the number open and they
-    differ.
+    With `clean`, what no surface has is left out, as `without_bad_points` says, and noted with all else that was
+    dropped or guessed. `refused` says of files that are no good for other reasons why. Raises InputError that names
+    `source` when there is no file or one of no known format, and, while reading, when `entry` leaves the number open
+    and they differ.
     """
     if not files:
         raise InputError(f"{source}: an empty split, expected at least one object")

@@ -33,8 +33,8 @@ def on_surface(vertices: np.ndarray, faces: np.ndarray, *, count: int, rng: np.r
 def thin(clouds: Clouds, *, count: int, method: str, rng: np.random.Generator) -> Clouds:
     """Clouds of `count` points: the `first`, the `farthest` from a drawn one on, or `random` ones; parts go with them.
 
-    Random ones are without repetition and in the cloud's order. Needs count <= P. Pieces of a split that are thinned one
-    after the other with one `rng` come out as the whole would.
+    Random ones are without repetition and in the cloud's order. Needs count <= P. Pieces of a split,
+    thinned one after the other with one `rng`, come out as the whole would.
     """
     samples, points = clouds.points.shape[:2]
     if method == "first":

@@ -5,7 +5,7 @@ from stages.datasets.reading import Split
 
 
 def with_validation(splits: dict[str, Split], *, fraction: float, seed: int) -> dict[str, Split]:
-    """The splits with `val`, cut from train by `stratified_cut`; unchanged with one, without train or with fraction 0."""
+    """The splits with `val`, cut from train by `stratified_cut`; unchanged with one, without train or for 0."""
     if "val" in splits or "train" not in splits or not fraction:
         return splits
     kept, cut = stratified_cut(splits["train"].labels, fraction=fraction, seed=seed)
