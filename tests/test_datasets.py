@@ -78,7 +78,7 @@ def test_an_archive_may_put_a_folder_between(reader, tmp_path):
 
 
 def test_every_reader_is_tested_and_every_entry_of_params_names_one():
-    assert {*LAYOUTS, "modelnet_off", "bundled_clouds", "bundled_scans"} <= set(READERS)
+    assert {*LAYOUTS, "modelnet_off", "objaverse", "bundled_clouds", "bundled_scans"} <= set(READERS)
     entries = load_params(ROOT).dataset
     assert {one.reader for one in entries.values()} <= set(READERS)
     for name, one in entries.items():

@@ -7,7 +7,17 @@ from pathlib import Path
 from stages.artifacts.types import Clouds, PointCloudDataset, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
-from stages.datasets import bundled_files, folder, modelnet, scannet, scanobjectnn, shapenetpart
+from stages.datasets import (
+    bundled_files,
+    folder,
+    modelnet,
+    modelnet40_c,
+    objaverse,
+    parquet,
+    scannet,
+    scanobjectnn,
+    shapenetpart,
+)
 from stages.datasets.fetch import ensure_local
 from stages.datasets.reading import in_memory
 
@@ -18,9 +28,13 @@ READERS: dict[str, Reader] = {
     "bundled_clouds": bundled_files.read_clouds,
     "bundled_scans": bundled_files.read_scans,
     "folder": folder.read,
+    "modelnet40_c": modelnet40_c.read,
     "modelnet_hdf5": modelnet.read_hdf5,
     "modelnet_off": modelnet.read_off,
     "modelnet_text": modelnet.read_text,
+    "objaverse": objaverse.read_meshes,
+    "objaverse_openshape": objaverse.read_openshape,
+    "parquet": parquet.read,
     "scannet": scannet.read,
     "scanobjectnn": scanobjectnn.read,
     "shapenetpart_hdf5": shapenetpart.read_hdf5,
@@ -69,7 +83,7 @@ def published_mismatch(dataset: PointCloudDataset | Scenes, entry: Dataset) -> s
         points = {
             split.points.shape[1] if isinstance(split, Clouds) else split.points for split in dataset.splits.values()
         }
-        if points != {entry.points}:
+        if points - {None} - {entry.points}:
             return f"clouds of {', '.join(map(str, sorted(points)))} points, published are {entry.points}"
     return None
 
