@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages.artifacts.features import read_features
+from stages.artifacts.features import read_features, stored_splits
 from stages.artifacts.files import write_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.prompts import read_prompts
@@ -18,14 +18,17 @@ from stages.prompt_search.protocols import PROTOCOLS
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Run every search protocol and write what each chose, with its seconds where `search.timed` is true."""
+    """Run the search protocols whose split there is; write what each chose, and its seconds with `search.timed`."""
     params, paths = params or load_params(root), Paths(root)
     source = paths.features(dataset, backbone)
-    splits = {split: read_features(source, split) for split in ("train", "test")}
+    stored = stored_splits(source)
+    splits = {split: read_features(source, split) for split in ("train", "test") if split in stored}
     prompts = read_prompts(paths.prompts(dataset, backbone))
     documents = {}
     for name, protocol in tqdm(PROTOCOLS.items(), unit="protocol", desc="search", disable=None):
-        pool = protocol.pool(prompts, splits["train"].classes, params.search, backbone)
+        if protocol.split not in splits:
+            continue
+        pool = protocol.pool(prompts, splits[protocol.split].classes, params.search, backbone)
         if pool is None:
             continue
         begun = time.perf_counter()

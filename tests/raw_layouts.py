@@ -3,10 +3,13 @@
 A writer takes an empty folder and returns per split (points f4 [N, P, 3], labels i8 [N], parts i8 [N, P] or None).
 """
 
+import gzip
 import json
 
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import trimesh
 
 from stages.datasets import scanobjectnn, shapenetpart
@@ -156,6 +159,61 @@ def modelnet_off(root):
     return found
 
 
+def modelnet40_c(root):
+    """ModelNet40-C with two of its 75 files, one of fewer points, and labels [N, 1]."""
+    test = clouds([3, 0, 39], 0)
+    np.save(root / "label.npy", test[1][:, None])
+    found = {"test": test, "rotation_1": clouds([3, 0, 39], 1), "cutout_2": clouds([3, 0, 39], 2, points=12)}
+    for split, (points, _, _) in found.items():
+        np.save(root / f"data_{'original' if split == 'test' else split}.npy", points)
+    return found
+
+
+def openshape(root):
+    """OpenShape's list, with the paths of its makers' disk, and files of a pickled dictionary."""
+    found = clouds([1, 0, 1], 0)
+    listed = []
+    for row, (cloud, label) in enumerate(zip(found[0], found[1], strict=True)):
+        file = root / f"Objaverse/000-00{row}/uid{row}.npy"
+        file.parent.mkdir(parents=True)
+        np.save(file, {"xyz": cloud, "rgb": np.ones_like(cloud), "text": ["a thing"], "group": np.int64(row)})
+        made_at = f"/mnt/data/objaverse-processed/merged_for_training_final/{file.relative_to(root)}"
+        listed.append({"uid": f"uid{row}", "category": MODELNET[label], "data_path": made_at, "group": "0"})
+    (root / "meta_data/split").mkdir(parents=True)
+    (root / "meta_data/split/lvis.json").write_text(json.dumps(listed))
+    return {"test": found}
+
+
+def parquet_rows(points, labels, **more):
+    """A Parquet table of clouds and the names of their classes."""
+    columns = {"points": list(points.reshape(len(points), -1)), "label": [MODELNET[label] for label in labels]}
+    return pa.table(columns | more)
+
+
+def parquet(root):
+    """Two files, one of two row groups that hold both splits."""
+    train, test = clouds([0, 1, 1, 0], 0), clouds([1, 0], 1)
+    pq.write_table(parquet_rows(train[0][:1], train[1][:1], split=["train"]), root / "a.parquet")
+    points, labels, _ = joined(tuple(part if part is None else part[1:] for part in train), test)
+    table = parquet_rows(points, labels, split=["train"] * 3 + ["test"] * 2)
+    pq.write_table(table, root / "b.parquet", row_group_size=4)
+    return {"train": train, "test": test}
+
+
+def objaverse(root):
+    """Boxes in the layout of Objaverse's package, of which one was not downloaded; gives the sizes for the clouds."""
+    sizes, paths, uids_of = [], {}, {"mug": ["b", "a"], "Bible": ["c", "missing"]}
+    for number, uid in enumerate(("c", "a", "b")):  # by class and uid
+        paths[uid] = f"glbs/000-00{number}/{uid}.glb"
+        sizes.append((1 + number, 2, 3))
+        (root / paths[uid]).parent.mkdir(parents=True)
+        trimesh.creation.box(sizes[-1]).export(root / paths[uid])
+    paths["missing"] = "glbs/000-009/missing.glb"
+    for name, content in (("object-paths", paths), ("lvis-annotations", uids_of)):
+        (root / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
+    return {"test": (np.array(sizes), np.array([0, 1, 1]), None)}
+
+
 LAYOUTS = {  # by reader; those whose clouds come out as they went in
     "modelnet_hdf5": modelnet_hdf5,
     "modelnet_text": modelnet_text,
@@ -163,5 +221,8 @@ LAYOUTS = {  # by reader; those whose clouds come out as they went in
     "shapenetpart_hdf5": shapenetpart_h5,
     "shapenetpart_text": shapenetpart_text,
     "folder": folder,
+    "modelnet40_c": modelnet40_c,
+    "objaverse_openshape": openshape,
+    "parquet": parquet,
 }
 OPTIONS = {"scanobjectnn": {"variant": "obj_bg"}, "shapenetpart_text": {"points": POINTS}}

@@ -24,6 +24,12 @@ def write_features(
             file.create_dataset(f"{split}/labels", data=labels)
 
 
+def stored_splits(path: Path) -> tuple[str, ...]:
+    """The names of the splits of what `write_features` wrote."""
+    with open_h5(path) as file:
+        return tuple(file)
+
+
 def read_features(path: Path, split: str) -> Features:
     """Read one split of what `write_features` wrote."""
     with open_h5(path) as file:

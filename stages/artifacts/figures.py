@@ -86,10 +86,35 @@ class RetrievalFigures:
 
 
 @strict_dataclass
+class CorruptedAccuracy:
+    """Top-1 with a bootstrap interval over objects, and how far probabilities are from it, in points."""
+
+    top1: float
+    top1_low: float
+    top1_high: float
+    expected_calibration_error: float
+
+
+@strict_dataclass
+class CorruptionFigures(Figures):
+    """The baseline on corrupted copies of `objects` of the test split, and on these as they are.
+
+    By corruption and severity, by corruption over its severities, and the mean over all copies.
+    """
+
+    objects: int
+    clean: CorruptedAccuracy
+    by_severity: dict[str, dict[int, CorruptedAccuracy]]
+    by_corruption: dict[str, CorruptedAccuracy]
+    mean: CorruptedAccuracy
+
+
+@strict_dataclass
 class ClassificationMetrics:
     """Zero-shot classification, by protocol.
 
-    `leakage` is top-1 of the search on test labels less that of the search on train labels, in points; `views` is top-1
+    `leakage` is top-1 of the search on test labels less that of the search on train labels, in points, where there is a
+    train split; `views` is top-1
     of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged; `retrieval` is by
     split and pooling over views; `ablations` are the baseline with one thing changed, by what and to which value;
     `none_of_these` is by the score that tells what is of none of the classes.
@@ -98,13 +123,14 @@ class ClassificationMetrics:
     task: Literal["classification"] = "classification"
     samples: int
     classes: int
-    leakage: float
+    leakage: float | None
     protocols: dict[str, AccuracyFigures]
     views: dict[int, float]
     sentences: dict[str, dict[int, float]]
     retrieval: dict[str, dict[str, RetrievalFigures]]
     ablations: dict[str, dict[str, AblationFigures]] = field(default_factory=dict)
     none_of_these: dict[str, NoneOfTheseFigures] = field(default_factory=dict)
+    corruptions: CorruptionFigures | None = None
 
 
 @strict_dataclass

@@ -14,6 +14,10 @@ class Paths:
         """Point clouds of `dataset` as read from its raw files."""
         return self.root / "data/points" / f"{dataset}.h5"
 
+    def rejected(self, dataset: str) -> Path:
+        """Objects of `dataset` that could not be read, and why."""
+        return self.root / "data/points" / f"{dataset}.rejected.csv"
+
     def depth(self, dataset: str) -> Path:
         """Depth maps of `dataset`."""
         return self.root / "data/depth" / f"{dataset}.h5"

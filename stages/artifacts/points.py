@@ -11,22 +11,43 @@ import numpy as np
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array, read_rows, stored_classes
 from stages.artifacts.packing import PARTS
-from stages.artifacts.types import PointCloudDataset
+from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.core.errors import InputError
 
 
+class PointsWriter:
+    """Clouds of every split, appended piece by piece."""
+
+    def __init__(self, path: Path, file: h5py.File, *, with_parts: bool):
+        self._path, self._file, self._with_parts = path, file, with_parts
+
+    def append(self, split: str, clouds: Clouds) -> None:
+        """Add clouds to the end of `split`."""
+        group = self._file.require_group(split)
+        expect(self._path, f"{split}/points", clouds.points, "f4", (None, None, 3))
+        expect(self._path, f"{split}/labels", clouds.labels, "i8", (len(clouds.points),))
+        append_rows(group, "points", clouds.points, level=None)
+        append_rows(group, "labels", clouds.labels, level=None)
+        if self._with_parts:
+            expect(self._path, f"{split}/parts", clouds.parts, "i8", clouds.points.shape[:2])
+            append_rows(group, "parts", clouds.parts, level=PARTS)
+
+
+@contextmanager
+def new_points(
+    path: Path, *, classes: tuple[str, ...], up_axis: str, part_names: tuple[tuple[str, ...], ...] | None = None
+) -> Iterator[PointsWriter]:
+    """Write clouds to HDF5 piece by piece; nothing is left at `path` when the block fails."""
+    parts = {} if part_names is None else {"part_names": part_names}
+    with new_h5(path, classes=classes, up_axis=up_axis, **parts) as file:
+        yield PointsWriter(path, file, with_parts=part_names is not None)
+
+
 def write_points(path: Path, points: PointCloudDataset) -> None:
-    """Write `points` to HDF5."""
-    parts = {} if points.part_names is None else {"part_names": points.part_names}
-    with new_h5(path, classes=points.classes, up_axis=points.up_axis, **parts) as file:
-        for name, clouds in points.splits.items():
-            expect(path, f"{name}/points", clouds.points, "f4", (None, None, 3))
-            expect(path, f"{name}/labels", clouds.labels, "i8", (len(clouds.points),))
-            file.create_dataset(f"{name}/points", data=clouds.points, chunks=(1, *clouds.points.shape[1:]))
-            file.create_dataset(f"{name}/labels", data=clouds.labels)
-            if points.part_names is not None:
-                expect(path, f"{name}/parts", clouds.parts, "i8", clouds.points.shape[:2])
-                append_rows(file[name], "parts", clouds.parts, level=PARTS)
+    """Write a dataset that is in memory to HDF5."""
+    with new_points(path, classes=points.classes, up_axis=points.up_axis, part_names=points.part_names) as writer:
+        for split, clouds in points.splits.items():
+            writer.append(split, clouds)
 
 
 class PointsReader:

@@ -2,7 +2,7 @@
 
 A stage depends on its module, on the folder of every package that its imports reach, and of the packages that all
 stages share (`artifacts`, `config`, `core`) on the files alone: an edit of one artifact's module reruns the stages that
-read or write this artifact. Of `config` these are the sections that the stage reads.
+read or write this artifact. Of `config` these are the sections that the stage reads, or the folder where it reads all.
 """
 
 import argparse
@@ -47,8 +47,11 @@ def code_dependencies(root: Path, command: str) -> list[list[str]]:
     module = module_of(command)
     reached = reached_files(root, module)
     sections = {_section_file(section) for section in sections_read(root, module)}
-    shared = {path for path in reached | sections if any(path.parts[1] in packages for packages in SHARED)}
-    folders = {_room(path) for path in reached - shared}
+    needed = reached | sections
+    shared = {path for path in needed if any(path.parts[1] in packages for packages in SHARED)}
+    if sections_read(root, module) == set(Params.__dataclass_fields__):
+        shared = {path for path in shared if path.parent != ALL_SECTIONS.parent}
+    folders = {_room(path) for path in needed - shared}
     files = [sorted(path.as_posix() for path in shared if path.parts[1] in packages) for packages in SHARED]
     return [[module.as_posix(), *sorted(folders)], *files]
 

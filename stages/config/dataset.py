@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.config.section import Count, Id, Name, Points, Seed, section
+from stages.config.section import Count, Id, Name, Points, Seed, Some, Unique, section
 
 
 @section
@@ -23,6 +23,15 @@ class RawFile:
 
 
 @section
+class Corrupted:
+    """Corrupted copies of `objects` of the test split (null: all), evenly spread, by each of the `severities`."""
+
+    severities: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Some, Unique]
+    objects: Count | None = None
+    seed: Seed = 0
+
+
+@section
 class Dataset:
     """Facts of one dataset: which reader understands it, where its files are, which axis points up.
 
@@ -30,7 +39,8 @@ class Dataset:
     ones are downloaded, or awaited from the user while `signed_form` says that the makers ask for one. `points` are a
     cloud's, and how many are sampled on a mesh, by `seed`; the stage `download` keeps `num_points` of them (null: all)
     unless its own section says otherwise; `splits` are the published counts; `test_share` is what a folder without a
-    test split gives to one; `display_names` stand in sentences for classes.
+    test split gives to one; `display_names` stand in sentences for classes. With `corrupted`, splits with corrupted
+    copies of the test split are made.
     """
 
     reader: Name
@@ -47,5 +57,6 @@ class Dataset:
     seed: Seed = 0
     classes: tuple[str, ...] | None = None
     display_names: dict[str, str] = field(default_factory=dict)
+    corrupted: Corrupted | None = None
     licence: str
     url: str | None = None

@@ -1,7 +1,12 @@
-"""Farthest-point sampling, compiled: one loop for clouds of datasets and for the network that proposes boxes."""
+"""Some of many: evenly spread rows, and farthest points, compiled once for datasets and the network of boxes."""
 
 import numpy as np
 from numba import njit
+
+
+def spread(samples: int, most: int | None) -> np.ndarray:
+    """Rows i8 of at most `most` of so many samples, evenly spread in their order; None keeps all."""
+    return np.unique(np.linspace(0, samples - 1, most or samples).round().astype(int))
 
 
 @njit(cache=True, nogil=True)

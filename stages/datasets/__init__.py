@@ -1,1 +1,1 @@
-"""Raw datasets: one module per source, and what is generated or composed; `reading` chooses among them."""
+"""Raw datasets: one module per source, and what several read with; `registry` chooses among them."""

@@ -13,7 +13,7 @@ from stages.config.dataset import Dataset
 from stages.core.errors import InputError
 from stages.core.splits import stratified_cut
 from stages.datasets.layout import files_below, read_text, subfolders
-from stages.datasets.objects import FORMATS, read_objects
+from stages.datasets.objects import FORMATS, object_files
 
 SPLITS = ("train", "val", "test")
 COLUMNS = (["path", "label"], ["path", "label", "split"])
@@ -29,25 +29,23 @@ def read(path: Path, entry: Dataset) -> PointCloudDataset:
     In the folder they lie as `<class>/...`, `<split>/<class>/...` or, as ModelNet's, `<class>/<split>/...`, with the
     splits' names in any case. A folder's objects come by class and name, a table's in its order; class names are
     sorted. Where there are no splits, the entry must say which `test_share` of every class is drawn for the test split,
-    by its seed. Raises InputError where the same content comes twice.
+    by its seed. A file with the content of an earlier one cannot be read.
     """
     items = _table(path) if path.is_file() else _folders(path)
-    _expect_distinct(items)
+    twins = _twins(items)
     classes = tuple(sorted({name for _, name, _ in items}))
     by_split = (
         _cut(items, entry, source=path) if items[0][0] is None else _group(items, [split for split, _, _ in items])
     )
-    splits, notes = {}, []
+    splits = {}
     for split in SPLITS:
         files = [file for _, _, file in by_split.get(split, ())]
         labels = [classes.index(name) for _, name, _ in by_split.get(split, ())]
         if files:
-            splits[split] = read_objects(files, labels, entry, source=path, notes=notes)
+            splits[split] = object_files(files, labels, entry, source=path, clean=True, refused=twins)
         elif split != "val":
             raise InputError(f"{path}: no object of the {split} split")
-    if len(notes) > 1:
-        notes = [f"{notes[0]}, and {len(notes) - 1} more such notes"]
-    return PointCloudDataset(classes, entry.up_axis, splits, notes=tuple(notes))
+    return PointCloudDataset(classes, entry.up_axis, splits)
 
 
 def _folders(path: Path) -> list[Item]:
@@ -96,19 +94,27 @@ def _objects_below(folder: Path) -> list[Path]:
     return [file for file in files_below(folder, *ENDINGS) if file.name.lower().partition(".")[0] not in ABOUT]
 
 
-def _expect_distinct(items: list[Item]) -> None:
-    """InputError that names two files of the same content: they would be counted twice, or leak into the test split."""
+def _twins(items: list[Item]) -> dict[Path, str]:
+    """Files whose content an earlier one has, and that in words: they would be counted twice, or leak into the test.
+
+    InputError where a table has one file twice.
+    """
     by_size = defaultdict(list)
     for _, _, file in items:
         if file.is_file():
             by_size[file.stat().st_size].append(file)
+    twins = {}
     for files in by_size.values():
         seen: dict[str, Path] = {}
         for file in files if len(files) > 1 else ():
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            with open(file, "rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
             if digest in seen:
-                raise InputError(f"{file}: the same content as {seen[digest]}; expected every object once")
-            seen[digest] = file
+                twins[file] = f"the same content as {seen[digest]}; expected every object once"
+                if seen[digest] == file:
+                    raise InputError(f"{file}: {twins[file]}")
+            seen.setdefault(digest, file)
+    return twins
 
 
 def _table(path: Path) -> list[Item]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from stages.artifacts.types import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
-from stages.datasets.hdf5 import join_clouds, read_clouds
+from stages.datasets.hdf5 import shards
 from stages.datasets.layout import class_index, files_below, find_folder, read_names, subfolders
-from stages.datasets.objects import read_objects
+from stages.datasets.objects import object_files
 
 SPLITS = ("train", "test")
 
@@ -23,8 +23,8 @@ def read_hdf5(path: Path, entry: Dataset) -> PointCloudDataset:
     splits = {}
     for split in SPLITS:
         listing = folder / f"{split}_files.txt"
-        shards = [read_clouds(folder / Path(line).name, classes=len(classes)) for line in read_names(listing)]
-        splits[split] = join_clouds(shards, source=listing)
+        files = [folder / Path(line).name for line in read_names(listing)]
+        splits[split] = shards(files, classes=len(classes), source=listing)
     return PointCloudDataset(classes, entry.up_axis, splits)
 
 
@@ -36,7 +36,7 @@ def read_off(path: Path, entry: Dataset) -> PointCloudDataset:
     for split in SPLITS:
         by_class = [files_below(folder / split, ".off") if (folder / split).is_dir() else [] for folder in folders]
         labels = [label for label, files in enumerate(by_class) for _ in files]
-        splits[split] = read_objects([file for files in by_class for file in files], labels, entry, source=path)
+        splits[split] = object_files([file for files in by_class for file in files], labels, entry, source=path)
     return PointCloudDataset(classes, entry.up_axis, splits)
 
 
@@ -54,7 +54,7 @@ def read_text(path: Path, entry: Dataset) -> PointCloudDataset:
         names = [(name.rpartition("_")[0], name) for name in read_names(listing)]
         labels = [class_index(class_name, classes, source=str(listing)) for class_name, _ in names]
         files = [folder / class_name / f"{name}.txt" for class_name, name in names]
-        splits[split] = read_objects(files, labels, entry, source=listing)
+        splits[split] = object_files(files, labels, entry, source=listing)
     return PointCloudDataset(classes, entry.up_axis, splits)
 
 

@@ -4,11 +4,10 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from stages.artifacts.types import Clouds
 from stages.config.dataset import Dataset
@@ -16,6 +15,7 @@ from stages.core.errors import InputError, one_line
 from stages.core.precision import in_single
 from stages.datasets.formats import arrays, gltf, las, obj, off, pcd, ply, scenes, stl, text
 from stages.datasets.formats.geometry import FormatError, Geometry, without_bad_points
+from stages.datasets.reading import CloudsOnDisk, Reading, stacked
 from stages.datasets.sampling import on_surface, resample
 
 # To add a format: a module in formats/ and a line here.
@@ -60,27 +60,46 @@ FOREIGN = (  # how content begins in lower case, what it is, and the endings und
 )
 
 
-def read_objects(
-    files: Sequence[Path], labels: Sequence[int], entry: Dataset, *, source: Path, notes: list[str] | None = None
-) -> Clouds:
+def object_files(
+    files: Sequence[Path],
+    labels: Sequence[int],
+    entry: Dataset,
+    *,
+    source: Path,
+    clean: bool = False,
+    refused: Mapping[Path, str] | None = None,
+) -> CloudsOnDisk:
     """The objects of `files` with their labels, in that order: `entry.points` points each, or as many as all have.
 
-    With `notes`, what no surface has is left out, as `without_bad_points` says, and a line is appended for all that was
-    dropped or guessed. Raises InputError that names `source` when there is no file, or when `entry` leaves the number
-    open and they differ.
+    With `clean`, what no surface has is left out, as `without_bad_points` says, and noted with all else that was
+    dropped or guessed. `refused` says of files that are no good for other reasons why. Raises InputError that names
+    `source` when there is no file or one of no known format, and, while reading, when `entry` leaves the number open
+    and they differ.
     """
     if not files:
         raise InputError(f"{source}: an empty split, expected at least one object")
-    clouds = []
-    for file in tqdm(files, unit="object", desc=source.name, disable=None):
-        geometry = read_geometry(file, clean=notes is not None)
-        if notes is not None:
-            notes += [f"{file}: {note}" for note in notes_of(geometry)]
-        clouds.append(points_of(geometry, file, points=entry.points, seed=entry.seed))
-    counts = sorted({len(cloud) for cloud in clouds})
-    if len(counts) > 1:
-        raise InputError(f"{source}: clouds of {counts[0]} to {counts[-1]} points; set `points` in the dataset's entry")
-    return Clouds(np.stack(clouds), np.array(labels, np.int64))
+    for file in files:
+        _known_suffix(file)
+    labels, refused = np.array(labels, np.int64), refused or {}
+
+    def read(rows: np.ndarray, reading: Reading) -> Clouds:
+        clouds, kept = [], []
+        for row in rows:
+            file = files[row]
+            try:
+                if file in refused:
+                    raise InputError(f"{file}: {refused[file]}")
+                geometry = read_geometry(file, clean=clean)
+            except InputError as error:
+                reading.reject(str(file), error)
+                continue
+            for note in notes_of(geometry) if clean else ():
+                reading.note(f"{file}: {note}")
+            clouds.append(points_of(geometry, file, points=entry.points, seed=entry.seed))
+            kept.append(row)
+        return stacked(clouds, labels[kept], source=source)
+
+    return CloudsOnDisk(labels, source, read, entry.points)
 
 
 def read_object(path: Path, *, points: int | None, seed: int) -> np.ndarray:
@@ -155,11 +174,16 @@ def suffix_of(path: Path) -> str:
     return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
 
 
-def _content(path: Path) -> tuple[str, bytes]:
-    """The ending that tells the format, and the bytes, unpacked where they are compressed by gzip."""
+def _known_suffix(path: Path) -> str:
     suffix = suffix_of(path)
     if suffix not in FORMATS:
         raise InputError(f"{path}: format '{suffix}': expected one of {', '.join(FORMATS)}, or these with .gz")
+    return suffix
+
+
+def _content(path: Path) -> tuple[str, bytes]:
+    """The ending that tells the format, and the bytes, unpacked where they are compressed by gzip."""
+    suffix = _known_suffix(path)
     if not path.is_file():
         raise InputError(f"{path}: {'a folder, expected a file' if path.is_dir() else 'no such file'}")
     if path.stat().st_size > MOST_BYTES:

@@ -4,11 +4,22 @@ import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.artifacts.types import PointCloudDataset, Scenes
+from stages.artifacts.types import Clouds, PointCloudDataset, Scenes
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError, one_line
-from stages.datasets import bundled_files, folder, modelnet, scannet, scanobjectnn, shapenetpart
+from stages.datasets import (
+    bundled_files,
+    folder,
+    modelnet,
+    modelnet40_c,
+    objaverse,
+    parquet,
+    scannet,
+    scanobjectnn,
+    shapenetpart,
+)
 from stages.datasets.fetch import ensure_local
+from stages.datasets.reading import in_memory
 
 Reader = Callable[[Path, Dataset], PointCloudDataset | Scenes]
 
@@ -17,9 +28,13 @@ READERS: dict[str, Reader] = {
     "bundled_clouds": bundled_files.read_clouds,
     "bundled_scans": bundled_files.read_scans,
     "folder": folder.read,
+    "modelnet40_c": modelnet40_c.read,
     "modelnet_hdf5": modelnet.read_hdf5,
     "modelnet_off": modelnet.read_off,
     "modelnet_text": modelnet.read_text,
+    "objaverse": objaverse.read_meshes,
+    "objaverse_openshape": objaverse.read_openshape,
+    "parquet": parquet.read,
     "scannet": scannet.read,
     "scanobjectnn": scanobjectnn.read,
     "shapenetpart_hdf5": shapenetpart.read_hdf5,
@@ -28,9 +43,16 @@ READERS: dict[str, Reader] = {
 
 
 def read(name: str, entry: Dataset, *, root: Path = Path()) -> PointCloudDataset | Scenes:
-    """Read dataset `name`, downloaded if it must be; InputError when it is missing, damaged or not what `entry` says.
+    """Dataset `name` as `open_dataset` gives it, read whole into memory."""
+    dataset = open_dataset(name, entry, root=root)
+    return in_memory(dataset) if isinstance(dataset, PointCloudDataset) else dataset
 
-    The published numbers of samples and points are held against a download; a local path may have a part of them.
+
+def open_dataset(name: str, entry: Dataset, *, root: Path = Path()) -> PointCloudDataset | Scenes:
+    """Dataset `name`, downloaded if it must be; InputError when it is missing, damaged or not what `entry` says.
+
+    Splits may be CloudsOnDisk, still to be read. The published numbers of samples and points are held against a
+    download; a local path may have a part of them.
     """
     reader = _reader(name, entry)
     path = ensure_local(name, entry, root=root)
@@ -58,8 +80,10 @@ def published_mismatch(dataset: PointCloudDataset | Scenes, entry: Dataset) -> s
     if entry.splits is not None and entry.splits != sizes:
         return f"splits {_listed(sizes)}, published are {_listed(entry.splits)}"
     if entry.points is not None and isinstance(dataset, PointCloudDataset):
-        points = {clouds.points.shape[1] for clouds in dataset.splits.values()}
-        if points != {entry.points}:
+        points = {
+            split.points.shape[1] if isinstance(split, Clouds) else split.points for split in dataset.splits.values()
+        }
+        if points - {None} - {entry.points}:
             return f"clouds of {', '.join(map(str, sorted(points)))} points, published are {entry.points}"
     return None
 
@@ -79,7 +103,7 @@ def _reader(name: str, entry: Dataset) -> Reader:
 
 def _sizes(dataset: PointCloudDataset | Scenes) -> dict[str, int]:
     return {
-        split: len(samples.points if isinstance(dataset, PointCloudDataset) else samples)
+        split: len(samples.labels if isinstance(dataset, PointCloudDataset) else samples)
         for split, samples in dataset.splits.items()
     }
 

@@ -30,13 +30,13 @@ def on_surface(vertices: np.ndarray, faces: np.ndarray, *, count: int, rng: np.r
     return moved[:, 0] + moved[:, 1] + origins
 
 
-def thin(clouds: Clouds, *, count: int, method: str, seed: int) -> Clouds:
+def thin(clouds: Clouds, *, count: int, method: str, rng: np.random.Generator) -> Clouds:
     """Clouds of `count` points: the `first`, the `farthest` from a drawn one on, or `random` ones; parts go with them.
 
-    Random ones are without repetition and in the cloud's order. Needs count <= P.
+    Random ones are without repetition and in the cloud's order. Needs count <= P. Pieces of a split,
+    thinned one after the other with one `rng`, come out as the whole would.
     """
     samples, points = clouds.points.shape[:2]
-    rng = np.random.default_rng(seed)
     if method == "first":
         chosen = np.tile(np.arange(count), (samples, 1))
     elif method == "farthest":

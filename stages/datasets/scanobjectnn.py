@@ -5,7 +5,7 @@ from pathlib import Path
 from stages.artifacts.types import PointCloudDataset
 from stages.config.dataset import Dataset
 from stages.core.errors import InputError
-from stages.datasets.hdf5 import read_clouds
+from stages.datasets.hdf5 import shards
 from stages.datasets.layout import find_folder
 
 CLASSES = (
@@ -28,5 +28,5 @@ def read(path: Path, entry: Dataset) -> PointCloudDataset:
     name, end = VARIANTS[entry.variant]
     folder = find_folder(path, name) / name
     files = {"train": folder / f"training_{end}", "test": folder / f"test_{end}"}
-    splits = {split: read_clouds(file, classes=len(CLASSES)) for split, file in files.items()}
+    splits = {split: shards([file], classes=len(CLASSES), source=file) for split, file in files.items()}
     return PointCloudDataset(CLASSES, entry.up_axis, splits)

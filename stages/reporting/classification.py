@@ -36,6 +36,7 @@ def protocols_table(runs: Runs, *, protocols: Sequence[str], baseline: str) -> T
     leakage = [
         f"Leakage on {dataset} with {backbone} (search_test less search_train): {metrics.leakage:+.2f} points."
         for (dataset, backbone), metrics in runs.items()
+        if metrics.leakage is not None
     ]
     return Table(
         "protocols",
@@ -112,7 +113,7 @@ def zeroshot_rows(runs: Runs, published: Published, *, baseline: str) -> list[Co
     ours = {
         key: {
             "before": metrics.protocols[baseline].top1,
-            HONEST: metrics.protocols["search_train"].top1,
+            HONEST: metrics.protocols["search_train"].top1 if "search_train" in metrics.protocols else None,
             AFTER: metrics.protocols["search_test"].top1,
             **{name: figures.top1 for name, figures in metrics.protocols.items() if is_repeating(name)},
         }

@@ -23,12 +23,14 @@ def section(runs: Runs) -> Section:
         )
         for key, metrics in runs.items()
         for split in SPLITS
+        if split in metrics.retrieval
         for pooling in POOLINGS
     ]
     notes = [
         f"Chosen on the train split of {dataset} with {backbone}, by the mean average precision of words: "
         f"{chosen_pooling(metrics.retrieval['train'])}."
         for (dataset, backbone), metrics in runs.items()
+        if "train" in metrics.retrieval
     ]
     table = Table(
         "retrieval",

@@ -18,6 +18,7 @@ from stages.reporting.classification import (
     zeroshot_rows,
 )
 from stages.reporting.comparison import Column, ComparisonRow, comparison_table
+from stages.reporting.corruptions import corruptions_table
 from stages.reporting.page import Section
 from stages.reporting.published import Published
 from stages.reporting.sweeps import REPEATED_CANDIDATES
@@ -58,10 +59,12 @@ def zero_shot(runs: Runs, published: Published, evaluate: Evaluate, shown: Class
     """Every protocol with its interval, and before and after the searches, compared with the published figures."""
     metrics = runs[shown.dataset, shown.backbone]
     rows = zeroshot_rows(runs, published, baseline=evaluate.baseline)
+    corruptions = corruptions_table(runs)
     tables = (
         protocols_table(runs, protocols=tuple(evaluate.protocols), baseline=evaluate.baseline),
         ablations_table(runs),
         none_of_these_table(runs),
+        *([corruptions] if corruptions else ()),
         _before_after_table("zeroshot", "Zero-shot classification, top-1 %", ("dataset", "backbone"), rows, WITH_CODE),
     )
     pictures = (

@@ -7,15 +7,16 @@ from stages.artifacts.figures import AblationFigures
 from stages.artifacts.types import Features
 from stages.config.evaluate import Evaluate, Temperature, ViewPooling
 from stages.zeroshot.evaluation import Classifier, ablation_figures, classify
-from stages.zeroshot.temperature import calibrated
+from stages.zeroshot.temperature import WITHOUT_LABELS, calibrated
 
 
 def ablations(
-    features: Features, classifiers: Mapping[str, Classifier], *, labelled: Features, config: Evaluate
+    features: Features, classifiers: Mapping[str, Classifier], *, labelled: Features | None, config: Evaluate
 ) -> dict[str, dict[str, AblationFigures]]:
     """Figures by what is changed and to which value, of the baseline's sentences with each classifier's view weights.
 
-    The plain pipeline has the mean over views and no temperature. `labelled` chooses what labels choose here.
+    The plain pipeline has the mean over views and no temperature. `labelled` chooses what labels choose here; without
+    it that is left out.
     """
     plain = classifiers[config.baseline]._replace(pooling="mean")
     changed = {
@@ -26,7 +27,9 @@ def ablations(
             if name not in config.protocols
         },
         "temperature": {
-            kind: calibrated(plain, kind=kind, labelled=labelled, evaluated=features) for kind in get_args(Temperature)
+            kind: calibrated(plain, kind=kind, labelled=labelled, evaluated=features)
+            for kind in get_args(Temperature)
+            if labelled is not None or kind in WITHOUT_LABELS
         },
     }
     unchanged = classify(features, plain)

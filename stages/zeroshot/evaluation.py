@@ -89,8 +89,10 @@ def ablation_figures(
     return rows
 
 
-def leakage(protocols: Mapping[str, AccuracyFigures]) -> float:
-    """Points of top-1 that the search on test labels has over the search on train labels."""
+def leakage(protocols: Mapping[str, AccuracyFigures]) -> float | None:
+    """Points of top-1 that the search on test labels has over the search on train labels; None where that was none."""
+    if "search_train" not in protocols:
+        return None
     return round(protocols["search_test"].top1 - protocols["search_train"].top1, 2)
 
 

@@ -59,13 +59,15 @@ class _Fold(NamedTuple):
 
 
 def none_of_these(
-    features: Features, classifier: Classifier, *, labelled: Features, config: Evaluate
+    features: Features, classifier: Classifier, *, labelled: Features | None, config: Evaluate
 ) -> dict[str, NoneOfTheseFigures]:
-    """How well each score of SCORES tells known objects from left-out ones; empty where no fold has both.
+    """How well each score of SCORES tells known objects from left-out ones; empty where no fold has both, or no label.
 
     The threshold keeps the share `none_of_these.keep` of the known objects of `labelled`; `features` choose nothing.
     """
     chances, figures = {}, {}
+    if labelled is None:
+        return {}
     for name, score in SCORES.items():
         folds = list(_folds(features, classifier, labelled=labelled, score=score, config=config.none_of_these))
         if not folds:

@@ -14,9 +14,12 @@ from stages.zeroshot.classifier import class_logits
 from stages.zeroshot.evaluation import Classifier
 
 SHARPEST, SOFTEST = 1e-3, 1e3  # temperatures that are tried
+WITHOUT_LABELS = ("none", "agreement")  # kinds that no label chooses
 
 
-def calibrated(classifier: Classifier, *, kind: Temperature, labelled: Features, evaluated: Features) -> Classifier:
+def calibrated(
+    classifier: Classifier, *, kind: Temperature, labelled: Features | None, evaluated: Features
+) -> Classifier:
     """The classifier with the temperatures of `kind`, chosen on `labelled`, or on `evaluated` without its labels.
 
     one: the same for all views, which changes no ranking, by the lowest negative log likelihood on `labelled`; by_view:
@@ -27,7 +30,7 @@ def calibrated(classifier: Classifier, *, kind: Temperature, labelled: Features,
         return classifier
     if kind == "agreement":
         return classifier._replace(view_weights=_agreeing(classifier, evaluated) * classifier.view_weights)
-    if not len(labelled.labels):
+    if labelled is None or not len(labelled.labels):
         raise InputError("params.yaml: evaluate.temperature_split: no sample there, expected one or more")
     weights = np.asarray(classifier.view_weights, np.float64)
     groups = np.diag(weights) if kind == "by_view" else weights[None]
