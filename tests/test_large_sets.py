@@ -229,6 +229,15 @@ def test_a_good_set_has_an_empty_list(project):
     assert rejected(root) == [["object", "reason"]]
 
 
+@pytest.mark.parametrize("reader", ["shapenetpart_hdf5", "modelnet40_c"])
+def test_copies_are_made_of_clouds_without_parts_or_copies(reader, project):
+    root, run = project
+    {"shapenetpart_hdf5": raw_layouts.shapenetpart_h5, "modelnet40_c": raw_layouts.modelnet40_c}[reader](root / "raw")
+    with pytest.raises(InputError, match=r"^params.yaml: dataset.mine.corrupted: expected null but for clouds without"):
+        run(reader, options={"corrupted": {"severities": [1]}})
+    assert not (root / "data").exists()
+
+
 # layouts
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stages.artifacts.types import Clouds, PointCloudDataset, Scenes
 from stages.config.dataset import Dataset
+from stages.core.corruptions import kinds
 from stages.core.errors import InputError, one_line
 from stages.datasets import (
     bundled_files,
@@ -64,6 +65,9 @@ def open_dataset(name: str, entry: Dataset, *, root: Path = Path()) -> PointClou
     for class_name in entry.display_names:
         if class_name not in dataset.classes:
             raise InputError(f"params.yaml: dataset.{name}.display_names: '{class_name}' is no class of {path}")
+    if entry.corrupted and not _can_be_corrupted(dataset):
+        expected = "expected null but for clouds without parts that have a test split and no corrupted ones"
+        raise InputError(f"params.yaml: dataset.{name}.corrupted: {expected}")
     for split, samples in _sizes(dataset).items():
         if not samples:
             raise InputError(f"{path}: split {split} is empty")
@@ -99,6 +103,12 @@ def _reader(name: str, entry: Dataset) -> Reader:
         return pkgutil.resolve_name(entry.reader)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"{key}: not found ({one_line(error)})") from error
+
+
+def _can_be_corrupted(dataset: PointCloudDataset | Scenes) -> bool:
+    if isinstance(dataset, Scenes) or dataset.part_names is not None:
+        return False
+    return "test" in dataset.splits and not kinds(tuple(dataset.splits))
 
 
 def _sizes(dataset: PointCloudDataset | Scenes) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Table of corrupted copies: what each corruption leaves of the accuracy, by severity, and of the calibration."""
 
 from stages.artifacts.figures import CorruptedAccuracy, CorruptionFigures
-from stages.core.corruptions import FAMILIES, SEVERITIES
+from stages.core.corruptions import CORRUPTIONS, FAMILIES, SEVERITIES
 from stages.reporting.classification import Runs
 from stages.reporting.comparison import Key
 from stages.reporting.tables import Table, number
@@ -32,8 +32,9 @@ def corruptions_table(runs: Runs) -> Table | None:
 
 def _rows(key: Key, figures: CorruptionFigures) -> list[tuple[str, ...]]:
     corrupted = [
-        _row(key, FAMILY[name], name, figures.by_corruption[name], by_severity)
-        for name, by_severity in figures.by_severity.items()
+        _row(key, FAMILY[name], name, figures.by_corruption[name], figures.by_severity[name])
+        for name in CORRUPTIONS
+        if name in figures.by_severity
     ]
     return [_row(key, "", "none", figures.clean, {}), *corrupted, _row(key, "", "mean of all", figures.mean, {})]
 
