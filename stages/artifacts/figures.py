@@ -157,10 +157,31 @@ class SegmentationFigures(Figures):
 
 
 @strict_dataclass
+class Change:
+    """Points by which a mean differs from the plain pipeline's, with a paired bootstrap interval over the samples."""
+
+    difference: float
+    low: float
+    high: float
+
+
+@strict_dataclass
+class RefinementFigures(Figures):
+    """As those of segmentation, without the categories; `change` is of instance mIoU."""
+
+    instance_accuracy: float
+    class_accuracy: float
+    instance_miou: float
+    class_miou: float
+    change: Change
+
+
+@strict_dataclass
 class SegmentationMetrics:
     """Part segmentation, by protocol; `shapes` counts those of each category, `leakage` is of instance mIoU.
 
-    `not_run` says of a protocol that has no figures why.
+    `refinements` are the neutral sentence's, by what refines its scores and to which value. `not_run` says of a
+    protocol that has no figures why.
     """
 
     task: Literal["segmentation"] = "segmentation"
@@ -170,6 +191,7 @@ class SegmentationMetrics:
     unseen_points: float
     leakage: float
     protocols: dict[str, SegmentationFigures]
+    refinements: dict[str, dict[str, RefinementFigures]] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
 
 
