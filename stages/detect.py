@@ -48,6 +48,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             templates=parse_templates(read_text(templates, hint=TEMPLATES_KEY), source=str(templates)),
             projection=projection,
             detect=detect,
+            all_crops=True,
         )
         as_published, published = classify.as_published(), {}
         classified, truths = {kind: [] for kind in propose}, []
@@ -62,10 +63,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
                 if proposals.kept is not None:
                     named = as_published(scan.points, proposals.as_published(), source=where)
                     published.setdefault(kind, []).append(named)
-    scores = {
-        kind: score_rows(boxes, truths, classes=classes, labels_read=LABELS_READ.get(kind, "none"), detect=detect)
-        for kind, boxes in classified.items()
-    }
+    scores = score_rows(classified, truths, classes=classes, labels_read=LABELS_READ, detect=detect)
     for kind, boxes in published.items():
         read = LABELS_READ.get(kind, "none")
         scores[kind][AS_PUBLISHED] = score_as_published(boxes, truths, classes=classes, labels_read=read)

@@ -197,13 +197,18 @@ class SegmentationMetrics:
 
 @strict_dataclass
 class DetectionFigures(Figures):
-    """Mean average precision and recall at an IoU of 0.25 and 0.5, and each class's average precision."""
+    """Mean average precision and recall at an IoU of 0.25 and 0.5, and each class's average precision.
+
+    The changes are those of the mean average precisions; none where there is nothing to compare with.
+    """
 
     map25: float
     map50: float
     ar25: float
     ar50: float
     per_class: dict[str, dict[str, float]]
+    map25_change: Change | None = None
+    map50_change: Change | None = None
 
 
 @strict_dataclass

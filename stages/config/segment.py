@@ -25,9 +25,9 @@ class Segment:
     """How patch features become parts of points, and which sentences and view weights decide.
 
     `smooth_window` is the side in patches of the mean (null: the published 6 of 14, scaled); `refine` averages the
-    logits over `refine_neighbours` points, `regions.refine` over regions. `neutral` is the sentence that the searches start from; `protocols` maps a
-    name to the prompt set that it averages; `candidates` are the prompt sets that are searched. `published_search` adds
-    the released code's search to its evaluation.
+    logits over `refine_neighbours` points, `regions.refine` over regions. `neutral` is the sentence that the searches
+    start from; `protocols` maps a name to the prompt set that it averages; `candidates` are the prompt sets that are
+    searched. `published_search` adds the released code's search to its evaluation.
     """
 
     mode: Literal["correct", "as_released"]

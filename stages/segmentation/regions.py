@@ -54,7 +54,7 @@ class ShapeRegions:
     ) -> dict[str, dict[str, np.ndarray]]:
         """Parts i8 [N, P] by what is changed and to which value, from logits [N, P, K] as they are and as means.
 
-        The oracle gives a region the commonest of its true parts `truth` [N, P]: the best that one part a region can be.
+        The oracle gives a region the commonest of its true parts `truth` [N, P], the best that one part can be.
         """
         counts, cues = compared_counts(self.config), compared_cues(self.config)
         refined = {PLAIN: plain, NEIGHBOURS: over_neighbours, AS_SET: self.average(plain)}
