@@ -38,10 +38,7 @@ class ClassifiedBoxes(NamedTuple):
 
 
 class BoxClassifier:
-    """Classifies boxes among `class_names` and the names of `detect.no_object`, by CLIP sentences about both.
-
-    Crops are rendered where `detect.ablations` has them in use, or with `all_crops`, to compare with and without them.
-    """
+    """Classifies boxes among `class_names` and the names of `detect.no_object`, by CLIP sentences about both."""
 
     def __init__(
         self,
@@ -51,25 +48,29 @@ class BoxClassifier:
         templates: Sequence[str],
         projection: Projection,
         detect: Detect,
-        all_crops: bool = False,
     ):
         self._model, self._projection, self._detect = model, projection, detect
-        self._scales = detect.crops.scales if all_crops or detect.ablations.multi_scale_crops else 1
         self._classes = len(class_names)
         shown = {display_name(name) for name in class_names}
         others = [name for name in detect.no_object if display_name(name) not in shown]
         self._text = text_features(model, [*class_names, *others], templates, batch_size=detect.batch_size)
 
-    def __call__(self, points: np.ndarray, proposals: Proposals, *, source: str) -> ClassifiedBoxes:
-        """Logits of every box of the scan `points` [M, 3] (z up); a box without two different points is left out."""
+    def __call__(
+        self, points: np.ndarray, proposals: Proposals, *, source: str, all_crops: bool = False
+    ) -> ClassifiedBoxes:
+        """Logits of every box of the scan `points` [M, 3] (z up); a box without two different points is left out.
+
+        Larger crops are rendered where `detect.ablations` has them in use, and with `all_crops`, to compare.
+        """
         if self._detect.without_floor:
             points = points[above_floor(points, thickness=self._detect.planes.thickness)]
         inside = points_inside(points, proposals.boxes, margin=self._detect.box_margin)
         has_shape = np.array([rows.any() and np.ptp(points[rows], axis=0).any() for rows in inside], bool)
         boxes, objectness, inside = proposals.boxes[has_shape], proposals.objectness[has_shape], inside[has_shape]
+        crops = self._detect.crops
         larger = [
-            points_inside(points, grown(boxes, scale * self._detect.crops.growth), margin=self._detect.box_margin)
-            for scale in range(1, self._scales)
+            points_inside(points, grown(boxes, scale * crops.growth), margin=self._detect.box_margin)
+            for scale in range(1, crops.scales if all_crops or self._detect.ablations.multi_scale_crops else 1)
         ]
         logits, visible = self._named(points, np.stack([inside, *larger], axis=1), source=source)
         return ClassifiedBoxes(boxes, objectness, inside.sum(axis=1), logits, visible)
@@ -77,7 +78,8 @@ class BoxClassifier:
     def as_published(self) -> "BoxClassifier":
         """The same without our own steps: all the points in a box, as large as it is, among the classes alone."""
         other = copy(self)
-        other._detect, other._scales = replace(self._detect, without_floor=False, box_margin=0.0), 1
+        plain = replace(self._detect.ablations, multi_scale_crops=False)
+        other._detect = replace(self._detect, without_floor=False, box_margin=0.0, ablations=plain)
         other._text = self._text[: self._classes]
         return other
 

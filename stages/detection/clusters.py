@@ -38,7 +38,7 @@ def cluster_boxes(
     tree = HDBSCAN(min_cluster_size=clusters.min_cluster_size, min_samples=clusters.min_samples, copy=True).fit(thinned)
     labels = tree.dbscan_clustering(clusters.cluster_epsilon, clusters.min_cluster_size)
     if regions is not None:
-        labels = whole_regions(thinned, labels, regions)
+        labels = whole_regions(thinned, labels, regions) if (labels >= 0).any() else labels
     groups = [thinned[labels == label] for label in np.unique(labels[labels >= 0])]
     boxes = np.array([_box(group, floor) for group in groups], np.float32).reshape(-1, 6)
     counts = np.array([len(group) for group in groups], np.float32)
@@ -46,10 +46,11 @@ def cluster_boxes(
 
 
 def whole_regions(voxels: np.ndarray, labels: np.ndarray, regions: ScanRegions) -> np.ndarray:
-    """`labels` i8 [M] of `voxels` [M, 3], each region's points given its commonest one; -1 is no cluster."""
+    """Clusters i8 [M] of `voxels` [M, 3] with each region in that of most of its voxels; those in none (-1) stay so."""
     cues = Cues.of(voxels, neighbours=regions.cues.neighbours)
     cut = cues.regions(-(-len(voxels) // regions.voxels), regions.cues)
-    return mean_of_regions(np.eye(labels.max() + 2)[labels + 1], cut).argmax(axis=1) - 1
+    votes = mean_of_regions((labels[:, None] == np.arange(labels.max() + 1)).astype(np.float32), cut)
+    return np.where(labels < 0, labels, votes.argmax(axis=1))
 
 
 def _box(points: np.ndarray, floor: float) -> np.ndarray:

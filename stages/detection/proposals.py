@@ -47,7 +47,7 @@ def clusters(detect: Detect, device: torch.device) -> Propose:
 
 
 def region_clusters(detect: Detect, device: torch.device) -> Propose:
-    """The same clusters with every region of the scan whole in one of them, or in none."""
+    """The same clusters where those that share a region leave it to the one that has most of it."""
     return lambda scene, rng: Proposals(
         *cluster_boxes(scene.points, planes=detect.planes, clusters=detect.clusters, rng=rng, regions=detect.regions)
     )
@@ -80,6 +80,7 @@ PROPOSALS: dict[str, Callable[[Detect, torch.device], Propose]] = {
     "region_clusters": region_clusters,
     "detr3d": detr3d,
 }
+REFINED = {"region_clusters": "clusters"}  # kinds that refine another, with which they are compared
 LABELS_READ: dict[str, LabelsRead] = {"ground_truth": "test", "detr3d": "train"}  # of the others none
 
 

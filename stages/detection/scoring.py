@@ -1,15 +1,26 @@
 """Scores of the boxes of all scans: rows for the method as set, with each of its steps otherwise, and as published."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from stages.artifacts.figures import DetectionFigures, LabelsRead
 from stages.config.detect import Detect
-from stages.detection.average_precision import APResult, Matches, Truth, evaluate, match, score
-from stages.detection.bootstrap import paired_change
+from stages.detection.average_precision import APResult, Truth, evaluate, match, score
+from stages.detection.bootstrap import drawn_map, draws, paired_change
 from stages.detection.box_classifier import ClassifiedBoxes
 from stages.detection.detections import FULL, ablation_rows, detections, detections_as_published
+from stages.detection.proposals import LABELS_READ, REFINED
 
-REFINED = {"region_clusters": "clusters"}  # kinds of proposals whose row `full` is compared with that of another
+Results = Mapping[float, APResult]  # by overlap
+
+
+class Scored(NamedTuple):
+    """One row: its scores, and mAP f8 [B] in draws of the scans, by overlap."""
+
+    results: Results
+    drawn: Mapping[float, np.ndarray]
 
 
 def score_rows(
@@ -17,32 +28,26 @@ def score_rows(
     truths: Sequence[Truth],
     *,
     classes: Sequence[str],
-    labels_read: Mapping[str, LabelsRead],
     detect: Detect,
 ) -> dict[str, dict[str, DetectionFigures]]:
     """Figures in percent by kind of proposals and ablation row: mAP and AR at overlaps 0.25 and 0.5, AP of every class.
 
-    A row is compared with the row `full` of its kind, that of a kind in REFINED with the other kind's. A kind that is
-    not in `labels_read` has read none.
+    A row is compared with the row `full` of its kind. Proposals that refine another kind have that row alone, which is
+    compared with the other kind's.
     """
-    matches = {
-        kind: {
-            row: match(
-                [detections(one, classes=len(classes), ablations=ablations, detect=detect) for one in boxes],
-                truths,
-                classes=len(classes),
-            )
-            for row, ablations in ablation_rows(detect.ablations).items()
-        }
+    counts = draws(len(truths), samples=detect.bootstrap_samples, seed=detect.seed)
+    rows = ablation_rows(detect.ablations)
+    scored = {
+        (kind, row): _score(boxes, truths, counts, ablations=rows[row], classes=len(classes), detect=detect)
         for kind, boxes in classified.items()
+        for row in (rows if kind not in REFINED else (FULL,))
     }
-    return {
-        kind: {
-            row: _figures(score(found), classes, labels_read.get(kind, "none"), **_changes(matches, kind, row, detect))
-            for row, found in rows.items()
-        }
-        for kind, rows in matches.items()
-    }
+    figures = {kind: {} for kind in classified}
+    for (kind, row), one in scored.items():
+        other = (REFINED.get(kind, kind), FULL)
+        plain = scored.get(other) if other != (kind, row) else None
+        figures[kind][row] = _figures(one.results, classes, LABELS_READ.get(kind, "none"), **_changes(one, plain))
+    return figures
 
 
 def score_as_published(
@@ -53,23 +58,28 @@ def score_as_published(
     return _figures(evaluate(predictions, truths, classes=len(classes)), classes, labels_read)
 
 
-def _changes(matches: Mapping[str, Mapping[str, Matches]], kind: str, row: str, detect: Detect) -> dict:
-    """Changes of both mAPs against the plain row; none for that itself."""
-    other = REFINED.get(kind, kind) if row == FULL else kind
-    if other not in matches or (other, FULL) == (kind, row):
+def _score(
+    classified: Sequence[ClassifiedBoxes], truths: Sequence[Truth], counts: np.ndarray, *, classes: int, **settings
+) -> Scored:
+    predictions = [detections(boxes, classes=classes, **settings) for boxes in classified]
+    matches = match(predictions, truths, classes=classes)
+    results = score(matches)
+    return Scored(results, {overlap: drawn_map(matches, counts, threshold=overlap) for overlap in results})
+
+
+def _changes(found: Scored, plain: Scored | None) -> dict:
+    """Changes of both mAPs against the plain row; none where there is none."""
+    if plain is None:
         return {}
-    drawn = {"samples": detect.bootstrap_samples, "seed": detect.seed}
     return {
-        f"map{percent}_change": paired_change(
-            matches[kind][row], matches[other][FULL], threshold=percent / 100, **drawn
+        f"map{round(100 * overlap)}_change": paired_change(
+            result.map - plain.results[overlap].map, found.drawn[overlap], plain.drawn[overlap]
         )
-        for percent in (25, 50)
+        for overlap, result in found.results.items()
     }
 
 
-def _figures(
-    results: dict[float, APResult], classes: Sequence[str], labels_read: LabelsRead, **changes
-) -> DetectionFigures:
+def _figures(results: Results, classes: Sequence[str], labels_read: LabelsRead, **changes) -> DetectionFigures:
     means, by_class = {}, {name: {} for name in classes}
     for overlap, result in results.items():
         at = round(100 * overlap)
