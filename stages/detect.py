@@ -23,7 +23,7 @@ from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes
 from stages.detection.detections import AS_PUBLISHED, detections
-from stages.detection.proposals import LABELS_READ, proposers
+from stages.detection.proposals import LABELS_READ, REFINED, proposers
 from stages.detection.scoring import score_as_published, score_rows
 from stages.language.prompts.templates import parse_templates
 from stages.projection.presets import preset_named
@@ -58,14 +58,12 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             for kind, boxes_of in propose.items():
                 rng = np.random.default_rng([detect.seed, number])
                 proposals = boxes_of(scan, rng)
-                classified[kind].append(classify(scan.points, proposals, source=where))
+                compared = kind not in REFINED
+                classified[kind].append(classify(scan.points, proposals, source=where, all_crops=compared))
                 if proposals.kept is not None:
                     named = as_published(scan.points, proposals.as_published(), source=where)
                     published.setdefault(kind, []).append(named)
-    scores = {
-        kind: score_rows(boxes, truths, classes=classes, labels_read=LABELS_READ.get(kind, "none"), detect=detect)
-        for kind, boxes in classified.items()
-    }
+    scores = score_rows(classified, truths, classes=classes, detect=detect)
     for kind, boxes in published.items():
         read = LABELS_READ.get(kind, "none")
         scores[kind][AS_PUBLISHED] = score_as_published(boxes, truths, classes=classes, labels_read=read)

@@ -71,7 +71,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             part_names=part_names,
         )
     write_json(paths.search(dataset, backbone), choices(results))
-    metrics = segmentation_metrics(results, scores, mode=config.mode, not_run=missing)
+    metrics = segmentation_metrics(results, scores, config=config, not_run=missing)
     write_metrics(paths.metrics(dataset, backbone), metrics)
 
 

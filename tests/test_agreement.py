@@ -18,6 +18,7 @@ LAYERS = {
     "artifacts": 2,
     "datasets.formats": 3,
     "datasets": 4,
+    "geometry": 3,
     "projection": 3,
     "language.prompts": 3,
     "language.llm": 4,

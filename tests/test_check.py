@@ -48,7 +48,11 @@ MISTAKES = [
     ("render.resolution", 6, "render.resolution 6: expected 7 to 1024"),
     ("patches.preset", "v3", "patches.preset 'v3': expected one of v2_classification, "),
     ("detect.preset", "v3", "detect.preset 'v3': expected one of v2_classification, "),
-    ("detect.proposals", ["cluster"], "detect.proposals 'cluster': expected one of ground_truth, clusters, detr3d"),
+    (
+        "detect.proposals",
+        ["cluster"],
+        "detect.proposals 'cluster': expected one of ground_truth, clusters, region_clusters, detr3d",
+    ),
     ("detect.proposals", ["detr3d"], "detect.weights: null, expected the path of 3DETR's ScanNet weights"),
     ("detect.weights", "none.pth", "detect.weights: none.pth: no such file, expected 3DETR's ScanNet weights"),
     ("detect.templates", "mine", "detect.templates 'mine': {root}/prompts/templates/mine.txt: no such file"),

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from test_detection_detr3d import official, saved
 
 import stages.detection.proposals
 from stages import detect
 from stages.artifacts.boxes import read_boxes
-from stages.artifacts.figures import DetectionMetrics
+from stages.artifacts.figures import Change, DetectionMetrics
 from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.scenes import write_scenes
@@ -23,9 +25,12 @@ from stages.config.detect import Ablations
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.datasets.registry import read
+from stages.detection.average_precision import evaluate, match
+from stages.detection.bootstrap import drawn_map, draws, paired_change
 from stages.detection.box_classifier import BoxClassifier, ClassifiedBoxes, text_features
-from stages.detection.clusters import cluster_boxes
-from stages.detection.detections import ablation_rows, detections, detections_as_published
+from stages.detection.boxes import grown
+from stages.detection.clusters import cluster_boxes, whole_regions
+from stages.detection.detections import ablation_rows, box_logits, detections, detections_as_published
 from stages.detection.detr3d.model import NetworkBoxes
 from stages.detection.planes import above_floor, floor_height, on_walls
 from stages.detection.proposals import PROPOSALS, Proposals, proposers
@@ -38,7 +43,8 @@ SLICES = Path(os.environ.get("SLICES_DIR", ROOT.parent / "shared/data"))
 PARAMS = load_params(ROOT)
 DETECT = PARAMS.detect
 CPU = torch.device("cpu")
-ALL_ON = Ablations(no_object_class=True, minimum_points=True, combined_score=True)
+STEPS = ("no_object_class", "minimum_points", "combined_score", "multi_scale_crops", "visible_views")
+ALL_ON = Ablations(**dict.fromkeys(STEPS, True))
 
 
 def rng():
@@ -104,6 +110,25 @@ def test_clusters_find_the_free_standing_boxes(hall):
     np.testing.assert_array_equal(turned, boxes)  # whichever lines were tried
 
 
+def test_a_region_goes_whole_to_the_cluster_that_has_most_of_it():
+    blobs = np.repeat(np.eye(3)[:2] * 9, 20, axis=0) + rng().normal(0, 0.1, (40, 3))
+    labels = np.repeat([0, 1], 20)
+    labels[[3, 4, 25]] = 1, -1, 0
+    expected = np.repeat([0, 1], 20)
+    expected[4] = -1  # what is in no cluster stays so
+    np.testing.assert_array_equal(whole_regions(blobs, labels, replace(DETECT.regions, voxels=20)), expected)
+
+
+def test_clusters_that_share_no_region_are_as_they_were(hall):
+    points = np.concatenate(list(hall.values()))
+    settings = {"planes": DETECT.planes, "clusters": DETECT.clusters}
+    plain, refined = (
+        cluster_boxes(points, **settings, rng=rng(), regions=regions) for regions in (None, DETECT.regions)
+    )
+    for before, after in zip(plain, refined, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
 @pytest.mark.parametrize("pieces", [["floor"], ["floor", "walls"], []])
 def test_a_scan_without_objects_has_no_cluster(pieces, hall):
     points = np.concatenate([np.array([[1, 1, 1]], "f4"), *(hall[name] for name in pieces)])
@@ -117,25 +142,23 @@ def test_a_scan_smaller_than_a_dense_place_has_no_cluster(hall):
     assert boxes.shape == (0, 6) and objectness.shape == (0,)
 
 
-def test_every_ablation_in_use_is_once_left_out():
-    assert list(ablation_rows(ALL_ON)) == [
-        "full",
-        "without_no_object_class",
-        "without_minimum_points",
-        "without_combined_score",
-    ]
+def test_every_step_is_once_the_other_way_round():
+    assert list(ablation_rows(ALL_ON)) == ["full", *(f"without_{step}" for step in STEPS)]
     some = replace(ALL_ON, minimum_points=False)
     assert ablation_rows(some)["without_combined_score"] == replace(some, combined_score=False)
+    assert ablation_rows(some)["with_minimum_points"] == ALL_ON
     assert "without_minimum_points" not in ablation_rows(some)
 
 
 def one_box(logits, *, points=1000, objectness=0.5, boxes=((0, 0, 0, 1, 1, 1),)):
+    """Boxes of one crop seen from one view, in which the classes are as likely as `logits` to each other."""
     count = len(boxes)
     return ClassifiedBoxes(
         np.array(boxes, "f4"),
         np.broadcast_to(np.float32(objectness), count),
         np.broadcast_to(points, count),
-        np.log(np.atleast_2d(logits)).astype("f4"),
+        np.log(np.atleast_2d(logits)).astype("f4")[:, None, None],
+        np.ones((count, 1), "f4"),
     )
 
 
@@ -176,9 +199,16 @@ def test_the_table_has_the_figures_of_every_row():
     truth = (np.array([[0, 0, 0, 1, 1, 1.0], [5, 5, 5, 1, 1, 1]]), np.array([0, 1]))
     classified = one_box([[9, 1, 1], [1, 9, 1]], boxes=[(0, 0, 0, 1, 1, 1), (5, 5, 5, 1, 1, 0.4)])
     rows = score_rows(
-        [classified], [truth], classes=("chair", "sofa"), labels_read="none", detect=replace(DETECT, ablations=ALL_ON)
+        {"clusters": [classified], "region_clusters": [classified]},
+        [truth],
+        classes=("chair", "sofa"),
+        detect=replace(DETECT, ablations=ALL_ON),
     )
-    assert set(rows) == set(ablation_rows(ALL_ON))
+    same = Change(difference=0.0, low=0.0, high=0.0)
+    assert (rows["clusters"]["full"].map25_change, rows["region_clusters"]["full"].map50_change) == (None, same)
+    assert set(rows["region_clusters"]) == {"full"}
+    rows = rows["clusters"]
+    assert set(rows) == set(ablation_rows(ALL_ON)) and rows["without_visible_views"].map25_change == same
     figures = rows["full"]
     assert (figures.map25, figures.ar25) == (100.0, 100.0)
     assert (figures.map50, figures.ar50) == (50.0, 50.0)  # the sofa's box overlaps by 0.4
@@ -231,7 +261,7 @@ def test_all_boxes_of_a_scan_are_one_batch_and_empty_ones_none():
     np.testing.assert_array_equal(classified.boxes, boxes[[0, 2]])
     np.testing.assert_array_equal(classified.points, [600, 600])
     np.testing.assert_allclose(classified.objectness, [0, 2 / 3])
-    assert classified.logits.shape == (2, 3)
+    assert classified.logits.shape == (2, 1, 10, 3) and classified.visible.shape == (2, 10)
 
 
 def test_a_box_takes_more_points_with_a_margin_and_fewer_without_the_floor(hall):
@@ -244,10 +274,72 @@ def test_a_box_takes_more_points_with_a_margin_and_fewer_without_the_floor(hall)
     assert wide > plain and wide > bare
 
 
+def test_crops_are_nested_and_those_of_the_same_points_are_rendered_once():
+    np.testing.assert_allclose(grown(np.array([[1.0, 2, 3, 10, 20, 40]]), 0.1), [[1, 2, 3, 12, 24, 48]])
+    model, random = Echo(), rng()
+    points = np.concatenate([shell(random, (0, 0, 0), (1, 1, 1)), shell(random, (3, 0, 0), (4, 1, 1)), [[4.15, 0, 0]]])
+    boxes = Proposals(np.array([(0.5, 0.5, 0.5, 1, 1, 1), (3.5, 0.5, 0.5, 1, 1, 1)], "f4"), np.ones(2, "f4"))
+    classify = box_classifier(model, crops=replace(DETECT.crops, scales=3, growth=0.1))
+    found = classify(points.astype("f4"), boxes, source="scan", all_crops=True)
+    assert model.batches == [3], "the free box once, the other with the point beside it once more"
+    np.testing.assert_array_equal(found.logits[0, 0], found.logits[0, 2])
+    np.testing.assert_array_equal(found.logits[1, 0], found.logits[1, 1])
+    assert (found.logits[1, 1] != found.logits[1, 2]).any()
+    np.testing.assert_array_equal(found.points, [600, 600])
+    assert classify(points.astype("f4"), boxes, source="scan").logits.shape[1] == 1
+
+
+def test_a_view_shows_the_share_of_points_that_is_not_behind_others():
+    side = np.linspace(0, 1, 15)
+    near, far = (np.stack([*np.meshgrid(side, side), np.full((15, 15), z)], axis=-1).reshape(-1, 3) for z in (0, 1))
+    points = np.concatenate([near, far]).astype("f4")  # two sheets, one above the other
+    box = Proposals(np.array([(0.5, 0.5, 0.5, 1, 1, 1)], "f4"), np.ones(1, "f4"))
+    seen = box_classifier(Echo())(points, box, source="scan").visible[0]
+    sideways = dict(zip(PRESETS[DETECT.preset].view_names, seen, strict=True))
+    assert min(seen) == pytest.approx(0.5, abs=0.1), sideways  # from above or below one sheet hides the other
+
+
+def test_logits_of_a_box_are_means_over_crops_and_over_the_views_that_show_it_best():
+    logits = np.arange(2 * 3 * 2, dtype="f4").reshape(1, 2, 3, 2)  # 2 crops, 3 views, 2 classes
+    classified = ClassifiedBoxes(*(np.ones(1),) * 3, logits, np.array([[0.2, 0.9, 0.9]]))
+    off = replace(ALL_ON, multi_scale_crops=False, visible_views=False)
+    for ablations, expected in (
+        (off, (2, 3)),
+        (replace(off, multi_scale_crops=True), (5, 6)),
+        (replace(off, visible_views=True), (3, 4)),
+        (ALL_ON, (6, 7)),
+    ):
+        np.testing.assert_array_equal(box_logits(classified, ablations, views=2), [expected])
+    np.testing.assert_array_equal(box_logits(classified, replace(off, visible_views=True), views=1), [(2, 3)])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_drawn_map_is_that_of_the_scans_as_often_as_they_are_drawn(seed):
+    random = np.random.default_rng(seed)
+    scans = []
+    for _ in range(4):
+        truth = np.concatenate([random.uniform(0, 3, (3, 3)), np.ones((3, 3))], axis=1)
+        boxes = np.concatenate([truth, truth])[random.permutation(6)] + np.eye(6)[0] * random.normal(0, 0.4, (6, 1))
+        scans.append(((boxes, random.dirichlet(np.ones(2), 6), random.random(6)), (truth, np.array([0, 1, 1]))))
+    counts = random.multinomial(4, np.full(4, 0.25))
+    drawn = [scan for scan, count in zip(scans, counts, strict=True) for _ in range(count)]
+    matches = match(*map(list, zip(*scans, strict=True)), classes=2)
+    expected = evaluate(*map(list, zip(*drawn, strict=True)), classes=2)
+    for threshold, result in expected.items():
+        assert drawn_map(matches, counts[None], threshold=threshold) == pytest.approx(result.map)
+
+
+def test_a_change_has_the_percentiles_of_the_same_draws():
+    plain = np.linspace(0.2, 0.4, 101)
+    change = paired_change(0.05, plain + np.linspace(0, 0.1, 101), plain)
+    assert (change.difference, change.low, change.high) == (5.0, 0.25, 9.75)
+    assert draws(5, samples=7, seed=0).sum(axis=1).tolist() == [5] * 7
+
+
 def test_a_scan_without_any_box_has_no_detection():
     empty = Proposals(np.empty((0, 6), "f4"), np.empty(0, "f4"))
     classified = box_classifier(Echo())(np.zeros((3, 3), "f4"), empty, source="scan")
-    assert classified.logits.shape == (0, 3) and len(detected(classified).boxes) == 0
+    assert classified.logits.shape == (0, 1, 10, 3) and len(detected(classified).boxes) == 0
 
 
 class StubNetwork:
@@ -290,8 +382,8 @@ def test_naming_as_published_takes_all_points_of_a_box_and_the_classes_alone(hal
     published = ours.as_published()(points, box, source="scan")
     plain = box_classifier(Echo(), box_margin=0.0, without_floor=False)(points, box, source="scan")
     assert published.points == plain.points and ours(points, box, source="scan").points != plain.points
-    np.testing.assert_array_equal(published.logits, plain.logits[:, :2])
-    assert ours(points, box, source="scan").logits.shape == (1, 3)
+    np.testing.assert_allclose(published.logits, plain.logits[..., :2], rtol=1e-6)
+    assert ours(points, box, source="scan").logits.shape == (1, 1, 10, 3)
 
 
 def test_figures_as_published_count_each_box_for_every_class_and_suppress_none():
@@ -309,7 +401,10 @@ def test_figures_as_published_count_each_box_for_every_class_and_suppress_none()
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"proposals": ("boxes",)}, "detect.proposals 'boxes': expected one of ground_truth, clusters, detr3d"),
+        (
+            {"proposals": ("boxes",)},
+            "detect.proposals 'boxes': expected one of ground_truth, clusters, region_clusters, detr3d",
+        ),
         ({"proposals": ("detr3d",), "weights": None}, "detect.weights: the proposals detr3d need a path"),
         ({"proposals": ("detr3d",), "weights": "data/none.pth"}, "data/none.pth: no such file"),
     ],

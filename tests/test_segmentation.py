@@ -33,6 +33,7 @@ from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.part_search import search_parts, search_view_weights
 from stages.segmentation.patch_config import PatchConfig
 from stages.segmentation.protocols import PROTOCOLS, ProtocolInputs, average_of, protocols
+from stages.segmentation.regions import ShapeRegions
 from stages.segmentation.scores import score, summarise
 from stages.segmentation.shapes import Shapes
 
@@ -198,6 +199,51 @@ def test_refinement_outvotes_a_lone_point():
     assert counts == [1, 0]
 
 
+def test_a_point_takes_the_mean_score_of_its_region_and_the_oracle_its_commonest_part():
+    config = dataclasses.replace(PARAMS.segment.regions, count=2, counts=(1,))
+    blobs = np.repeat(np.eye(3)[:2] * 9, 4, axis=0) + np.random.default_rng(0).normal(0, 0.1, (8, 3))
+    regions = ShapeRegions.of(blobs[None], config)
+    lone = np.array([(3, 0), (3, 0), (0, 1), (3, 0), (0, 2), (0, 2), (0, 2), (1, 0)], "f4")[None]
+    expected = np.repeat([(2.25, 0.25), (0.25, 1.5)], 4, axis=0)
+    np.testing.assert_allclose(regions.average(lone)[0], expected)
+    truth = np.array([[0, 0, 0, 1, 1, 1, 1, 1]])
+    found = regions.compare(lone, lone, truth)
+    np.testing.assert_array_equal(found["refinement"]["none"], [[0, 0, 1, 0, 1, 1, 1, 0]])
+    for parts in (found["refinement"]["regions"], found["number of regions"]["2"], found["oracle of the regions"]["2"]):
+        np.testing.assert_array_equal(parts, [[0, 0, 0, 0, 1, 1, 1, 1]])
+    np.testing.assert_array_equal(found["oracle of the regions"]["1"], np.ones((1, 8)))
+    assert set(found["cues of the regions"]) == {"position", "position, normal", "position, normal, fpfh"}
+    other = regions.compare(lone, lone, 1 - truth)
+    for what, values in found.items():
+        same = [np.array_equal(parts, other[what][value]) for value, parts in values.items()]
+        assert not any(same) if what == "oracle of the regions" else all(same)
+
+
+@pytest.mark.parametrize(("refine", "row"), [(False, "neutral_regions"), (True, "neutral_without_regions")])
+def test_regions_are_a_switch_of_all_protocols(refine, row):
+    config = dataclasses.replace(
+        PARAMS.segment, regions=dataclasses.replace(PARAMS.segment.regions, refine=refine, count=3)
+    )
+    prompts = prompts_of(("part 0", "part 1", "part 2"))
+    found = segment_category(shapes_of, prompts, config, logit_scale=100.0)
+    plain, refined = found.predicted["neutral"], found.predicted[row]
+    plain, refined = (refined, plain) if refine else (plain, refined)
+    np.testing.assert_array_equal(plain, found.refined["refinement"]["none"])
+    np.testing.assert_array_equal(refined, found.refined["refinement"]["regions"])
+    assert (plain != refined).any()
+    assert (len(np.unique(found.predicted["templates"][0])) <= 3) and found.chosen["neutral"]["labels_read"] == "none"
+    figures = segmentation_metrics({"thing": found}, score_methods({"thing": found}), config=config, not_run={})
+    change = figures.refinements["refinement"]["regions"].change
+    assert change.low <= change.difference <= change.high
+    assert change.difference == pytest.approx(
+        figures.refinements["refinement"]["regions"].instance_miou
+        - figures.refinements["refinement"]["none"].instance_miou,
+        abs=0.011,
+    )
+    read = {figures.labels_read for figures in figures.refinements["oracle of the regions"].values()}
+    assert read == {"test"} and figures.refinements["refinement"]["regions"].labels_read == "none"
+
+
 def test_iou_by_hand():
     truth = np.array([[0, 0, 1, 1], [2, 2, 2, 2]])
     predicted = np.array([[0, 1, 1, 1], [2, 2, 2, 0]])
@@ -336,7 +382,9 @@ def test_a_protocol_is_added_by_one_entry_from_outside(monkeypatch):
     assert (found.predicted["first_view"] != found.predicted["neutral"]).any()
 
 
-@pytest.mark.parametrize("name", ["neutral", "search_test", "chance", "neutral_as_released", "neutral_refined"])
+@pytest.mark.parametrize(
+    "name", ["neutral", "search_test", "chance", "neutral_as_released", "neutral_refined", "neutral_regions"]
+)
 def test_an_average_by_the_name_of_another_method_is_one_line(name):
     config = dataclasses.replace(PARAMS.segment, protocols={name: "parts"})
     with pytest.raises(InputError, match=f"params.yaml: segment.protocols.{name}: expected another name than"):
@@ -346,9 +394,17 @@ def test_an_average_by_the_name_of_another_method_is_one_line(name):
 def test_figures_of_all_methods_and_baselines():
     prompts = prompts_of(("part 0", "part 1", "part 2"))
     found = segment_category(shapes_of, prompts, PARAMS.segment, logit_scale=100.0)
-    metrics = segmentation_metrics({"thing": found}, score_methods({"thing": found}), mode="correct", not_run={})
+    metrics = segmentation_metrics({"thing": found}, score_methods({"thing": found}), config=PARAMS.segment, not_run={})
     assert set(metrics.protocols) == {
-        *("neutral", "neutral_as_released", "neutral_refined", "templates", "llm_four", "label_free"),
+        *(
+            "neutral",
+            "neutral_as_released",
+            "neutral_refined",
+            "neutral_regions",
+            "templates",
+            "llm_four",
+            "label_free",
+        ),
         *("search_train", "search_test", "chance", "largest_part"),
     }
     truth = random_shapes(seed=3).truth

@@ -95,7 +95,9 @@ def test_all_methods_of_a_category_with_two_named_parts_and_their_figures():
         published_names=as_published.published_names(CONFIG),
     )
     reasons = {"nothing": "why"}
-    metrics = segmentation_metrics({"lamp": found}, score_methods({"lamp": found}), mode="correct", not_run=reasons)
+    metrics = segmentation_metrics(
+        {"lamp": found}, score_methods({"lamp": found}), config=PARAMS.segment, not_run=reasons
+    )
     assert metrics.not_run == reasons
     names = as_published.published_names(CONFIG)
     assert {*names, "neutral", "search_test"} <= set(metrics.protocols) and set(names) <= set(found.chosen)

@@ -183,10 +183,31 @@ class SegmentationFigures(Figures):
 
 
 @strict_dataclass
+class Change:
+    """Points by which a mean differs from the plain pipeline's, with a paired bootstrap interval over the samples."""
+
+    difference: float
+    low: float
+    high: float
+
+
+@strict_dataclass
+class RefinementFigures(Figures):
+    """As those of segmentation, without the categories; `change` is of instance mIoU."""
+
+    instance_accuracy: float
+    class_accuracy: float
+    instance_miou: float
+    class_miou: float
+    change: Change
+
+
+@strict_dataclass
 class SegmentationMetrics:
     """Part segmentation, by protocol; `shapes` counts those of each category, `leakage` is of instance mIoU.
 
-    `not_run` says of a protocol that has no figures why.
+    `refinements` are the neutral sentence's, by what refines its scores and to which value. `not_run` says of a
+    protocol that has no figures why.
     """
 
     task: Literal["segmentation"] = "segmentation"
@@ -196,18 +217,24 @@ class SegmentationMetrics:
     unseen_points: float
     leakage: float
     protocols: dict[str, SegmentationFigures]
+    refinements: dict[str, dict[str, RefinementFigures]] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
 
 
 @strict_dataclass
 class DetectionFigures(Figures):
-    """Mean average precision and recall at an IoU of 0.25 and 0.5, and each class's average precision."""
+    """Mean average precision and recall at an IoU of 0.25 and 0.5, and each class's average precision.
+
+    The changes are those of the mean average precisions; none where there is nothing to compare with.
+    """
 
     map25: float
     map50: float
     ar25: float
     ar50: float
     per_class: dict[str, dict[str, float]]
+    map25_change: Change | None = None
+    map50_change: Change | None = None
 
 
 @strict_dataclass

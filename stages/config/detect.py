@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stages.config.regions import RegionCues
 from stages.config.section import (
     Count,
     CountOrNone,
@@ -47,12 +48,30 @@ class Clusters:
 
 
 @section
+class ScanRegions:
+    """Regions of the clustered voxels of a scan, of `voxels` each on average."""
+
+    voxels: Count
+    cues: RegionCues
+
+
+@section
+class Crops:
+    """Nested crops of a box: `scales` of them, each larger by `growth` of the box's size on every side."""
+
+    scales: Annotated[int, Field(ge=1, le=16)]
+    growth: Annotated[float, Field(ge=0, le=10)]
+
+
+@section
 class Ablations:
-    """Three steps of classifying boxes that can be left out; true: the step is used."""
+    """Steps of classifying boxes that can be used or left out; true: the step is used."""
 
     no_object_class: bool
     minimum_points: bool
     combined_score: bool
+    multi_scale_crops: bool
+    visible_views: bool
 
 
 @section
@@ -70,6 +89,7 @@ class Detect:
     network_points: Count
     planes: Planes
     clusters: Clusters
+    regions: ScanRegions
     box_margin: NotNegative
     without_floor: bool
     templates: SetName
@@ -77,7 +97,10 @@ class Detect:
     minimum_points: CountOrNone
     objectness_weight: NotNegative
     nms_threshold: Share
+    crops: Crops
+    visible_views: Count
     ablations: Ablations
+    bootstrap_samples: Count
     batch_size: Count
     device: Device
     seed: Seed

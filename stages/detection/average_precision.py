@@ -35,23 +35,30 @@ class Matches:
     """Every prediction with the true box that it is matched to: P predictions, T true boxes of all scans, C classes.
 
     `scores` f8 [P, C], NaN where the prediction says nothing about the class; `overlap` f8 [P, C] with the true box
-    `taken` i8 [P, C], 0 where the scan has none of the class; `truths` i8 [C] counts of true boxes.
+    `taken` i8 [P, C], 0 where the scan has none of the class; `scans` i8 [P] which scan it is of; `truths` i8 [N, C]
+    counts of true boxes of each scan.
     """
 
     scores: np.ndarray
     overlap: np.ndarray
     taken: np.ndarray
+    scans: np.ndarray
     truths: np.ndarray
 
     def curve(self, label: int, *, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Recall and precision f8 [E] after each of a class's E predictions, best score first."""
+        _, right = self.ranked(label, threshold=threshold)
+        found = right.cumsum()
+        return found / max(self.truths[:, label].sum(), 1), found / np.arange(1, len(right) + 1)
+
+    def ranked(self, label: int, *, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        """A class's E predictions, best score first, as places i8 [E] among all, and which are right, bool [E]."""
         rows = np.flatnonzero(~np.isnan(self.scores[:, label]))
         rows = rows[np.argsort(-self.scores[rows, label], kind="stable")]
         right = np.zeros(len(rows), bool)
         close = np.flatnonzero(self.overlap[rows, label] > threshold)
         right[close[np.unique(self.taken[rows[close], label], return_index=True)[1]]] = True
-        found = right.cumsum()
-        return found / max(self.truths[label], 1), found / np.arange(1, len(rows) + 1)
+        return rows, right
 
 
 def evaluate(
@@ -62,7 +69,11 @@ def evaluate(
     thresholds: Sequence[float] = (0.25, 0.5),
 ) -> dict[float, APResult]:
     """Scores by threshold of `predictions` against `truths`, one of each per scan; see `match` for what they hold."""
-    matches = match(predictions, truths, classes=classes)
+    return score(match(predictions, truths, classes=classes), thresholds)
+
+
+def score(matches: Matches, thresholds: Sequence[float] = (0.25, 0.5)) -> dict[float, APResult]:
+    """Scores by threshold of predictions that are matched."""
     return {threshold: _score(matches, threshold) for threshold in thresholds}
 
 
@@ -75,7 +86,7 @@ def match(predictions: Sequence[Prediction], truths: Sequence[Truth], *, classes
     """
     if len(predictions) != len(truths):
         raise InputError(f"detection: predictions of {len(predictions)} scans and truth of {len(truths)}, expected one")
-    scores, overlap, taken, counts = [], [], [], np.zeros(classes, np.int64)
+    scores, overlap, taken, counts = [], [], [], []
     for scan, ((boxes, says, score), (true_boxes, labels)) in enumerate(zip(predictions, truths, strict=True)):
         boxes = check_boxes(boxes, source=f"detection: predictions of scan {scan}")
         true_boxes = check_boxes(true_boxes, source=f"detection: truth of scan {scan}")
@@ -83,20 +94,22 @@ def match(predictions: Sequence[Prediction], truths: Sequence[Truth], *, classes
         scores.append(_entries(says, score, classes=classes, source=f"detection: predictions of scan {scan}"))
         best, which = _best(iou_axis_aligned(boxes, true_boxes), labels, classes=classes)
         overlap.append(best)
-        taken.append(which + counts.sum())
-        counts += np.bincount(labels, minlength=classes)
+        taken.append(which + sum(before.sum() for before in counts))
+        counts.append(np.bincount(labels, minlength=classes))
     if not scores:
         raise InputError("detection: no scan to score")
-    return Matches(np.concatenate(scores), np.concatenate(overlap), np.concatenate(taken), counts)
+    scans = np.repeat(np.arange(len(scores)), [len(of_scan) for of_scan in scores])
+    joined = (np.concatenate(values) for values in (scores, overlap, taken))
+    return Matches(*joined, scans, np.stack(counts))
 
 
 def _score(matches: Matches, threshold: float) -> APResult:
     """Scores at one threshold; without any prediction or true box the means are 0."""
-    classes = len(matches.truths)
+    classes = matches.truths.shape[1]
     ap, recall = np.full(classes, np.nan), np.full(classes, np.nan)
     for label in range(classes):
         recalls, precisions = matches.curve(label, threshold=threshold)
-        if len(recalls) or matches.truths[label]:
+        if len(recalls) or matches.truths[:, label].any():
             ap[label] = _area(recalls, precisions)
             recall[label] = recalls[-1] if len(recalls) else 0
     some = ~np.isnan(ap)

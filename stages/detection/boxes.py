@@ -31,6 +31,11 @@ def points_inside(points: np.ndarray, boxes: np.ndarray, *, margin: float = 0.0)
     return _inside(points[:, :3], boxes[:, :3] - half, boxes[:, :3] + half)
 
 
+def grown(boxes: np.ndarray, share: float) -> np.ndarray:
+    """Boxes [K, 6] larger by `share` of their own size on every side."""
+    return np.concatenate([boxes[:, :3], boxes[:, 3:6] * (1 + 2 * share)], axis=1)
+
+
 def iou_axis_aligned(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
     """Intersection over union f8 [A, B] of boxes [A, 6] and [B, 6]; 0 where both are empty."""
     low_a, high_a = _ends(boxes_a)

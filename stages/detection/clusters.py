@@ -5,14 +5,20 @@ z points up, lengths are metres.
 
 import numpy as np
 
-from stages.config.detect import Clusters, Planes
+from stages.config.detect import Clusters, Planes, ScanRegions
 from stages.detection.planes import floor_height, on_walls, one_per_voxel
+from stages.geometry.regions import Cues, mean_of_regions
 
 STANDS_WITHIN = 0.3  # a cluster whose lowest point is at most so far above the floor stands on it
 
 
 def cluster_boxes(
-    points: np.ndarray, *, planes: Planes, clusters: Clusters, rng: np.random.Generator
+    points: np.ndarray,
+    *,
+    planes: Planes,
+    clusters: Clusters,
+    rng: np.random.Generator,
+    regions: ScanRegions | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes f4 [Q, 6] (centre, size) around clusters of `points` [M, 3], and their objectness f4 [Q].
 
@@ -31,10 +37,20 @@ def cluster_boxes(
 
     tree = HDBSCAN(min_cluster_size=clusters.min_cluster_size, min_samples=clusters.min_samples, copy=True).fit(thinned)
     labels = tree.dbscan_clustering(clusters.cluster_epsilon, clusters.min_cluster_size)
-    groups = [thinned[labels == label] for label in range(labels.max() + 1)]
+    if regions is not None:
+        labels = whole_regions(thinned, labels, regions) if (labels >= 0).any() else labels
+    groups = [thinned[labels == label] for label in np.unique(labels[labels >= 0])]
     boxes = np.array([_box(group, floor) for group in groups], np.float32).reshape(-1, 6)
     counts = np.array([len(group) for group in groups], np.float32)
     return boxes, counts / (counts + clusters.objectness_half_size)
+
+
+def whole_regions(voxels: np.ndarray, labels: np.ndarray, regions: ScanRegions) -> np.ndarray:
+    """Clusters i8 [M] of `voxels` [M, 3] with each region in that of most of its voxels; those in none (-1) stay so."""
+    cues = Cues.of(voxels, neighbours=regions.cues.neighbours)
+    cut = cues.regions(-(-len(voxels) // regions.voxels), regions.cues)
+    votes = mean_of_regions((labels[:, None] == np.arange(labels.max() + 1)).astype(np.float32), cut)
+    return np.where(labels < 0, labels, votes.argmax(axis=1))
 
 
 def _box(points: np.ndarray, floor: float) -> np.ndarray:

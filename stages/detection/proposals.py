@@ -46,6 +46,13 @@ def clusters(detect: Detect, device: torch.device) -> Propose:
     )
 
 
+def region_clusters(detect: Detect, device: torch.device) -> Propose:
+    """The same clusters where those that share a region leave it to the one that has most of it."""
+    return lambda scene, rng: Proposals(
+        *cluster_boxes(scene.points, planes=detect.planes, clusters=detect.clusters, rng=rng, regions=detect.regions)
+    )
+
+
 def detr3d(detect: Detect, device: torch.device) -> Propose:
     """3DETR with ScanNet weights, which was trained on the boxes of ScanNet's classes: supervised boxes.
 
@@ -70,8 +77,10 @@ def detr3d(detect: Detect, device: torch.device) -> Propose:
 PROPOSALS: dict[str, Callable[[Detect, torch.device], Propose]] = {
     "ground_truth": ground_truth,
     "clusters": clusters,
+    "region_clusters": region_clusters,
     "detr3d": detr3d,
 }
+REFINED = {"region_clusters": "clusters"}  # kinds that refine another, with which they are compared
 LABELS_READ: dict[str, LabelsRead] = {"ground_truth": "test", "detr3d": "train"}  # of the others none
 
 

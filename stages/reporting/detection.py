@@ -6,7 +6,7 @@ from stages.artifacts.figures import DetectionMetrics
 from stages.reporting.comparison import Column, ComparisonRow, Key, PublishedResult, compare, comparison_table
 from stages.reporting.page import Picture, Section
 from stages.reporting.published import Published, noted
-from stages.reporting.tables import ORACLE_NOTE, marked
+from stages.reporting.tables import ORACLE_NOTE, Table, interval, marked, number
 
 Runs = Mapping[Key, DetectionMetrics]
 COLUMNS = (Column("mAP@25"), Column("mAP@50"))
@@ -30,7 +30,40 @@ def section(runs: Runs, published: Published, pictures: tuple[Picture, ...]) -> 
         notes=(UPPER_BOUND, SUPERVISED, ORACLE_NOTE),
     )
     text = "Boxes are proposed without names; the points inside are rendered and named by the zero-shot classifier."
-    return Section("detection", "Detection", text, "dvc repro detect", (table,), pictures)
+    return Section("detection", "Detection", text, "dvc repro detect", (table, changes_table(runs)), pictures)
+
+
+def changes_table(runs: Runs) -> Table:
+    """One row per run, kind of proposals and ablation: by how much the average precision changes, and how surely."""
+    rows = [
+        (
+            *key,
+            marked(kind, oracle=figures.oracle),
+            ablation,
+            *(
+                cell
+                for change in (figures.map25_change, figures.map50_change)
+                for cell in (number(change.difference, sign=True), interval(change))
+            ),
+        )
+        for key, metrics in runs.items()
+        for kind, ablations in metrics.proposals.items()
+        for ablation, figures in ablations.items()
+        if figures.map25_change and figures.map50_change
+    ]
+    changes = ("change of mAP@25", "95 % interval", "change of mAP@50", "95 % interval")
+    return Table(
+        "detection_changes",
+        "Detection: every step left out or added, in points",
+        ("dataset", "backbone", "proposals", "ablation", *changes),
+        tuple(rows),
+        numeric_from=4,
+        notes=(
+            "Changes are against the row full of the same proposals, those of region_clusters against clusters.",
+            "Intervals are a paired bootstrap over the scans.",
+            ORACLE_NOTE,
+        ),
+    )
 
 
 def detection_rows(runs: Runs, published: Published) -> list[ComparisonRow]:

@@ -4,6 +4,8 @@ import csv
 import io
 from dataclasses import dataclass, replace
 
+from stages.artifacts.figures import Change
+
 DAGGER = "\N{DAGGER}"
 ORACLE_NOTE = f"{DAGGER} saw the labels it is scored on: an upper bound, not a result."
 _LATEX = {
@@ -84,6 +86,11 @@ FORMATS = {"md": markdown, "csv": as_csv, "tex": latex}
 def number(value: float | None, *, digits: int = 2, sign: bool = False) -> str:
     """A figure as a cell; None is an empty one."""
     return "" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def interval(change: Change) -> str:
+    """The interval of a change as a cell."""
+    return f"{change.low:+.2f} to {change.high:+.2f}"
 
 
 def marked(name: str, *, oracle: bool) -> str:

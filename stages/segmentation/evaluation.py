@@ -6,16 +6,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.figures import CategoryFigures, LabelsRead, SegmentationFigures, SegmentationMetrics
+from stages.artifacts.figures import (
+    CategoryFigures,
+    Change,
+    LabelsRead,
+    RefinementFigures,
+    SegmentationFigures,
+    SegmentationMetrics,
+)
 from stages.config.segment import Segment
 from stages.core.errors import InputError
 from stages.segmentation import as_published
 from stages.segmentation.as_published import PublishedChoice
 from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.patch_config import PatchConfig, variants
-from stages.segmentation.protocols import NEUTRAL, ProtocolInputs, protocols
+from stages.segmentation.protocols import NEUTRAL, PartResult, ProtocolInputs, protocols
+from stages.segmentation.regions import ORACLE, PLAIN, REFINEMENT, ShapeRegions
 from stages.segmentation.scores import Scores, percent, score, summarise
 from stages.segmentation.shapes import Shapes
+from stages.zeroshot.metrics import bootstrap_interval
 
 BASELINES: dict[str, LabelsRead] = {"chance": "none", "largest_part": "test"}
 READ_MORE = ("none", "train", "test")  # from the least to the most
@@ -25,10 +34,12 @@ ShapesOf = Callable[[str, PatchConfig], Shapes | None]
 class CategoryResult(NamedTuple):
     """One category: predicted parts [N, P] by method, whose labels each has read, what the protocols chose; the labels.
 
-    `unseen` is the share of points that no view sees.
+    `refined` are the neutral sentence's parts by what refines its scores and to which value. `unseen` is the share of
+    points that no view sees.
     """
 
     predicted: dict[str, np.ndarray]
+    refined: dict[str, dict[str, np.ndarray]]
     labels_read: dict[str, LabelsRead]
     chosen: dict[str, dict]
     truth: np.ndarray
@@ -47,20 +58,34 @@ def segment_category(
 ) -> CategoryResult:
     """All methods on one category; `shapes_of` gives the shapes of a split under a PatchConfig, None without any.
 
-    Besides the protocols there are the neutral sentence under other PatchConfigs, those of `published_names`, which
-    start at the `published` choice, and two baselines: parts at random, and the most frequent part of the evaluated
-    points for all of them.
+    Besides the protocols there are the neutral sentence under other PatchConfigs and by regions, those of
+    `published_names`, which start at the `published` choice, and two baselines: parts at random, and the most frequent
+    part of the evaluated points for all of them. With `regions.refine` the scores of all protocols are averaged over
+    regions once the protocols have chosen.
     """
-    variants_by_name = {f"{NEUTRAL}_{name}": variant for name, variant in variants(config).items()}
+    regions, others = config.regions, variants(config)
+    by_regions = f"{NEUTRAL}_{'without_regions' if regions.refine else 'regions'}"
+    names = tuple(f"{NEUTRAL}_{name}" for name in others)
     by_name = protocols(config)
-    _check_names(config, reserved=(*variants_by_name, *BASELINES, *as_published.published_names(config)))
+    _check_names(config, reserved=(*names, by_regions, *BASELINES, *as_published.published_names(config)))
     test, train, val = (shapes_of(split, PatchConfig.from_params(config)) for split in ("test", "train", "val"))
     inputs = ProtocolInputs(test, train, val, prompts, config, logit_scale)
     results = {name: protocol(inputs) for name, protocol in by_name.items()}
-    predicted = {name: test.predict(result.text, view_weights=result.view_weights) for name, result in results.items()}
     neutral = results[NEUTRAL]
-    for name, variant in variants_by_name.items():
-        predicted[name] = shapes_of("test", variant).predict(neutral.text, view_weights=neutral.view_weights)
+    logits = {name: _logits(test, result) for name, result in results.items()}
+    for name, variant in zip(names, others.values(), strict=True):
+        logits[name] = _logits(shapes_of("test", variant), neutral)
+    cuts = ShapeRegions.of(test.points, regions)
+    predicted = {
+        name: (cuts.average(found) if regions.refine else found).argmax(axis=-1) for name, found in logits.items()
+    }
+    predicted[by_regions] = (logits[NEUTRAL] if regions.refine else cuts.average(logits[NEUTRAL])).argmax(axis=-1)
+    plain, over_neighbours = (
+        (logits[f"{NEUTRAL}_unrefined"], logits[NEUTRAL])
+        if config.refine
+        else (logits[NEUTRAL], logits[f"{NEUTRAL}_refined"])
+    )
+    refined = cuts.compare(plain, over_neighbours, test.truth)
     as_test = partial(shapes_of, "test")
     found = as_published.segment_as_published(as_test, prompts, published, published_names) if published else {}
     predicted |= {name: one.predicted for name, one in found.items()}
@@ -68,7 +93,11 @@ def segment_category(
     predicted["largest_part"] = np.full_like(test.truth, np.bincount(test.truth.ravel()).argmax())
     chosen = {name: result.document for name, result in (results | found).items()}
     read = dict.fromkeys(predicted, "none") | {name: found["labels_read"] for name, found in chosen.items()} | BASELINES
-    return CategoryResult(predicted, read, chosen, test.truth, test.parts, test.unseen)
+    return CategoryResult(predicted, refined, read, chosen, test.truth, test.parts, test.unseen)
+
+
+def _logits(shapes: Shapes, result: PartResult) -> np.ndarray:
+    return shapes.logits(result.text, view_weights=result.view_weights)
 
 
 def _check_names(config: Segment, *, reserved: tuple[str, ...]) -> None:
@@ -118,7 +147,7 @@ def segmentation_metrics(
     by_category: Mapping[str, CategoryResult],
     scores: Mapping[str, Mapping[str, Scores]],
     *,
-    mode: str,
+    config: Segment,
     not_run: Mapping[str, str],
 ) -> SegmentationMetrics:
     """Figures in percent of every method: means over shapes (instance) and categories (class), and of each category.
@@ -136,14 +165,41 @@ def segmentation_metrics(
     shapes = {category: len(found.truth) for category, found in by_category.items()}
     unseen = np.average([found.unseen for found in by_category.values()], weights=list(shapes.values()))
     return SegmentationMetrics(
-        mode=mode,
+        mode=config.mode,
         samples=sum(shapes.values()),
         shapes=shapes,
         unseen_points=percent(unseen),
         leakage=round(figures["search_test"].instance_miou - figures["search_train"].instance_miou, 2),
         protocols=figures,
+        refinements=_refinement_figures(by_category, config),
         not_run=dict(not_run),
     )
+
+
+def _refinement_figures(
+    by_category: Mapping[str, CategoryResult], config: Segment
+) -> dict[str, dict[str, RefinementFigures]]:
+    """Figures of the neutral sentence by what refines its scores and to which value, against the plain ones."""
+    values = {what: list(of) for what, of in next(iter(by_category.values())).refined.items()}
+    scores = {
+        (what, value): {
+            category: score(found.refined[what][value], found.truth, parts=len(found.parts))
+            for category, found in by_category.items()
+        }
+        for what, of in values.items()
+        for value in of
+    }
+    iou = {key: np.concatenate([one.iou for one in of.values()]) for key, of in scores.items()}
+    figures = {what: {} for what in values}
+    for (what, value), of in scores.items():
+        gained = iou[what, value] - iou[REFINEMENT, PLAIN]
+        low, high = bootstrap_interval(gained, samples=config.bootstrap_samples, seed=config.bootstrap_seed)
+        figures[what][value] = RefinementFigures(
+            labels_read="test" if what == ORACLE else "none",
+            change=Change(difference=percent(gained.mean()), low=percent(low), high=percent(high)),
+            **summarise(of),
+        )
+    return figures
 
 
 def _category_figures(by_category: Mapping[str, Scores]) -> dict[str, CategoryFigures]:

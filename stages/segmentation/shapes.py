@@ -27,13 +27,15 @@ class Shapes:
     """Shapes of one category under one PatchConfig.
 
     features f2 or f4 [N, V, G * G, D]; pixels [N, V, P, 2] (row, column) of a map of `map_size`; visible bool
-    [N, V, P]; sources i8 [N, P, n] the points whose values a point takes the mean of; truth i8 [N, P].
+    [N, V, P]; sources i8 [N, P, n] the points whose values a point takes the mean of; points f4 [N, P, 3]; truth
+    i8 [N, P].
     """
 
     features: np.ndarray
     pixels: np.ndarray
     visible: np.ndarray
     sources: np.ndarray
+    points: np.ndarray
     truth: np.ndarray
     parts: tuple[str, ...]
     map_size: int
@@ -62,6 +64,7 @@ class Shapes:
             pixels=patches.pixels if correct else patches.pixels[..., ::-1],
             visible=visible,
             sources=np.stack(sources),
+            points=clouds.points,
             truth=clouds.parts,
             parts=parts,
             map_size=patches.map_size,

@@ -37,6 +37,7 @@ def shapes_of(count: int) -> Shapes:
         pixels=rng.integers(0, MAP_SIZE, (*where, 2), dtype=np.uint16),
         visible=rng.random(where, np.float32) < 0.6,
         sources=np.broadcast_to(np.arange(POINTS)[:, None], (count, POINTS, 1)),
+        points=rng.standard_normal((count, POINTS, 3), np.float32),
         truth=rng.integers(0, PARTS, (count, POINTS)),
         parts=tuple(f"part {k}" for k in range(PARTS)),
         map_size=MAP_SIZE,
