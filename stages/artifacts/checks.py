@@ -6,6 +6,8 @@ import numpy as np
 
 from stages.core.errors import InputError
 
+BLOCK = 4096  # samples that are checked at a time
+
 
 def expect(path: Path, key: str, values: np.ndarray, dtype: str, shape: tuple) -> None:
     fits = len(values.shape) == len(shape) and all(b in (None, a) for a, b in zip(values.shape, shape, strict=True))
@@ -15,6 +17,10 @@ def expect(path: Path, key: str, values: np.ndarray, dtype: str, shape: tuple) -
 
 
 def expect_unit_norm(path: Path, key: str, features: np.ndarray) -> None:
-    norms = np.linalg.norm(features, axis=-1)
+    norms = np.concatenate([np.linalg.norm(part, axis=-1) for part in _blocks(features)])
     if not np.allclose(norms, 1, atol=1e-3):
         raise InputError(f"{path}: {key} has norms from {norms.min()} to {norms.max()}, expected 1")
+
+
+def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(rows, range(BLOCK, len(rows), BLOCK))

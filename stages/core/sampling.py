@@ -1,4 +1,4 @@
-"""Farthest-point sampling, compiled: one loop for clouds of datasets and for the network that proposes boxes."""
+"""Some of many: rows evenly spread, and farthest points, compiled for clouds and the network that proposes boxes."""
 
 import numpy as np
 from numba import njit
@@ -32,3 +32,8 @@ def sample_farthest(points, start, nearest, chosen):
             nearest[i] = min(nearest[i], dx * dx + dy * dy + dz * dz)
             if nearest[i] > distance:
                 best, distance = i, nearest[i]
+
+
+def spread(samples: int, limit: int | None) -> np.ndarray:
+    """Rows of at most `limit` of `samples` samples, evenly spread in their order; None keeps all."""
+    return np.unique(np.linspace(0, samples - 1, min(limit or samples, samples)).round().astype(int))
