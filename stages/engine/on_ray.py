@@ -68,13 +68,13 @@ def _connect(ray, run: Run) -> None:
 def _slots(ray, task: Task, run: Run, shards: int) -> list[Callable[[Shard], object]]:
     """What takes a shard each and gives a reference to its end: a task, or the actor that has the model."""
     resources = {"num_cpus": run.threads, "num_gpus": run.gpus / run.workers}
-    workers, folder, sent = min(run.workers, shards), os.getcwd(), ray.put(task)
+    workers, folder = min(run.workers, shards), os.getcwd()
     if task.loads_model:
         actor = ray.remote(max_restarts=RETRIES, max_task_retries=RETRIES, **resources)(_Actor)
-        actors = [actor.remote(sent, folder) for _ in range(workers)]
+        actors = [actor.remote(task, folder) for _ in range(workers)]
         return [one.do.remote for one in actors]
     function = ray.remote(max_retries=RETRIES, **resources)(_do)
-    return [lambda shard: function.remote(sent, folder, shard)] * workers
+    return [lambda shard: function.remote(task, folder, shard)] * workers
 
 
 class _Actor:
