@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.core.blocks import in_blocks
 from stages.core.errors import InputError
-
-BLOCK = 4096  # samples that are checked at a time
 
 
 def expect(path: Path, key: str, values: np.ndarray, dtype: str, shape: tuple) -> None:
@@ -17,10 +16,6 @@ def expect(path: Path, key: str, values: np.ndarray, dtype: str, shape: tuple) -
 
 
 def expect_unit_norm(path: Path, key: str, features: np.ndarray) -> None:
-    norms = np.concatenate([np.linalg.norm(part, axis=-1) for part in _blocks(features)])
+    norms = in_blocks(lambda some: np.linalg.norm(some, axis=-1), features)
     if not np.allclose(norms, 1, atol=1e-3):
         raise InputError(f"{path}: {key} has norms from {norms.min()} to {norms.max()}, expected 1")
-
-
-def _blocks(rows: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(rows, range(BLOCK, len(rows), BLOCK))
