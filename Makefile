@@ -35,10 +35,12 @@ test: $(INSTALLED)
 test-all: $(INSTALLED)
 	pytest -n 2 --dist worksteal
 
-# A fixed share of the slow tests, for CI: stages killed at random, and the published run in small, in one process.
+# A fixed share of the slow tests, for CI: stages killed at random, and in one process the published run in small and a
+# Ray cluster.
 test-share: $(INSTALLED)
 	pytest -n 2 --dist worksteal -m slow $(SHARE)
 	pytest -m slow $(REHEARSAL)
+	pytest -m slow tests/test_ray.py
 
 # The compiled loops once more with every index checked. Numba's cache does not tell checked code from unchecked:
 # it has a folder of its own.

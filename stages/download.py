@@ -40,7 +40,7 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
         }
         write_scenes(path, replace(raw, splits=kept))
     else:
-        reading = _write_clouds(path, raw, entry, download, dataset)
+        reading = _write_clouds(path, raw, params, dataset)
     rejected = paths.rejected(dataset)
     write_csv(
         rejected, {"object": [what for what, _ in reading.rejected], "reason": [why for _, why in reading.rejected]}
@@ -58,15 +58,17 @@ class PointCount(NamedTuple):
     key: str
 
 
-def _write_clouds(path: Path, raw: PointCloudDataset, entry: Dataset, download: Download, name: str) -> Reading:
+def _write_clouds(path: Path, raw: PointCloudDataset, params: Params, name: str) -> Reading:
     """Read and write the clouds that are kept; what came up meanwhile."""
+    entry, download = params.dataset_entry(name), params.download
+    attributes = {"classes": raw.classes, "up_axis": raw.up_axis, "part_names": raw.part_names}
     count = _count(name, entry, download)
     splits = with_validation(raw.splits, fraction=download.validation_fraction, seed=download.seed)
     kept = {split: clouds.rows(spread(len(clouds.labels), download.max_samples)) for split, clouds in splits.items()}
     total = sum(len(clouds.labels) for clouds in kept.values())
     reading, test = Reading(objects=total, reject_at_most=download.reject_at_most), []
     with (
-        new_points(path, classes=raw.classes, up_axis=raw.up_axis, part_names=raw.part_names) as writer,
+        new_points(path, **attributes, shard_samples=params.run.shard_samples) as writer,
         tqdm(total=total, unit="object", desc=f"download {name}", disable=None) as bar,
     ):
         for split, clouds in kept.items():

@@ -1,25 +1,29 @@
 """Labelled clouds of one dataset -> features of depth map patches: `python -m stages.patches <dataset> <backbone>`."""
 
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from stages.artifacts.patches import new_patches
+from stages.artifacts.patches import category_of, category_shards, new_patches
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import PointsReader, open_points
+from stages.artifacts.shards import Shard, content
 from stages.artifacts.types import PatchFeatures
-from stages.backbones.clip import ClipModel
 from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
 from stages.config.patches import Patches
 from stages.core.cli import run_stage
+from stages.core.sampling import spread
+from stages.engine.jobs import Job, backbone_inputs, run_job
+from stages.engine.task import Report
 from stages.projection.clouds import orient
 from stages.projection.device import projection_device
 from stages.projection.methods import map_size, method_named
-from stages.projection.presets import Projection, preset_named
+from stages.projection.presets import preset_named
 from stages.projection.visibility import render_with_visibility
 
 SHAPES_AT_ONCE = 8
@@ -27,36 +31,70 @@ EVALUATED = "test"
 Rows = dict[str, np.ndarray]  # split -> rows of one category's shapes
 
 
-def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
+def main(
+    dataset: str, backbone: str, *, shard: str | None = None, params: Params | None = None, root: Path = Path()
+) -> None:
     """Encode the views of every test shape, and of some others; write data/patches/<dataset>/<backbone>/*.h5."""
     params, paths = params or load_params(root), Paths(root)
-    config, projection = params.patches, preset_named(params.patches.preset, key="patches.preset")
-    model = load_backbone(backbone, params.backbone_entry(backbone), device=choose_device(config.device), root=root)
-    model.patch_grid(config.resolution)
-    with open_points(paths.points(dataset)) as points:
-        part_names, categories = points.require_parts(), _categories(points, config)
-        total = sum(len(rows) for splits in categories.values() for rows in splits.values())
-        with tqdm(total=total, unit="shape", disable=None) as bar:
-            for category, splits in categories.items():
-                with new_patches(
-                    paths.patches(dataset, backbone, category),
-                    category=category,
-                    parts=part_names[points.classes.index(category)],
-                    map_size=map_size(projection),
-                    logit_scale=model.logit_scale,
-                ) as writer:
-                    for split, rows in _chunks(splits):
-                        writer.append(split, _encode(points, split, rows, model, projection, config))
-                        bar.update(len(rows))
-    for path in paths.patches(dataset, backbone).glob("*.h5"):
-        if path.stem not in categories:
-            path.unlink()
+    source, config = paths.points(dataset), params.patches
+    with open_points(source) as points:
+        points.require_parts()
+        categories = _categories(points, config)
+    job = Job(
+        output=paths.patches(dataset, backbone),
+        shards=category_shards(categories, params.run.shard_samples),
+        make_worker=partial(PatchEncoder, source, backbone, params, root, categories),
+        inputs=backbone_inputs(params.backbone_entry(backbone), root)
+        | {"points": content(source), "patches": asdict(config)},
+        description=f"patches {dataset} {backbone}",
+        unit="shape",
+        loads_model=True,
+    )
+    run_job(job, params.run, part=shard)
+
+
+class PatchEncoder:
+    """Encodes the shards of the clouds at `source`; `categories` has the rows that are encoded of each."""
+
+    def __init__(self, source: Path, backbone: str, params: Params, root: Path, categories: dict[str, Rows]):
+        self._source, self._config, self._categories = source, params.patches, categories
+        self._projection = preset_named(self._config.preset, key="patches.preset")
+        device = choose_device(self._config.device)
+        self._model = load_backbone(backbone, params.backbone_entry(backbone), device=device, root=root)
+        self._model.patch_grid(self._config.resolution)
+        in_torch = method_named(self._projection.method).in_torch
+        wanted = self._config.device if in_torch else "cpu"  # the tower may be on another one
+        self._device = projection_device(wanted, method=self._projection.method, key="patches.device")
+
+    def __call__(self, shard: Shard, path: Path, report: Report) -> None:
+        """Write the patches of one shard, some shapes at a time."""
+        category = category_of(shard)
+        sizes = {"map_size": map_size(self._projection), "logit_scale": self._model.logit_scale}
+        with open_points(self._source) as points:
+            parts = points.require_parts()[points.classes.index(category)]
+            with new_patches(path, category=category, parts=parts, **sizes) as writer:
+                for split, (first, last) in shard.rows.items():
+                    rows = self._categories[category][split][first:last]
+                    for some in np.split(rows, range(SHAPES_AT_ONCE, len(rows), SHAPES_AT_ONCE)):
+                        writer.append(split, self._encode(points, split, some))
+                        report(len(some))
+
+    def _encode(self, points: PointsReader, split: str, rows: np.ndarray) -> PatchFeatures:
+        """Patch features and visibility of the shapes at `rows`."""
+        clouds = orient(points.points(split, rows), points.up_axis)
+        where = {"source": f"data/points: {split}", "first_sample": int(rows[0])}
+        views = render_with_visibility(clouds, self._projection, device=self._device, **where)
+        settings = {"batch_size": self._config.batch_size, "resolution": self._config.resolution}
+        features = self._model.encode_patches(views.depth, **settings, dtype=torch.float16)  # as they are stored
+        seen = views.pixels, views.visible, views.visible_released
+        return PatchFeatures(rows, features, *seen, map_size(self._projection), self._model.logit_scale)
 
 
 def _categories(points: PointsReader, config: Patches) -> dict[str, Rows]:
     """The rows to encode of every category that has shapes to evaluate."""
+    labels = {split: points.labels(split) for split in points.splits}
     rows = {
-        category: {split: _rows(points.labels(split) == label, split, config) for split in points.splits}
+        category: {split: _rows(of_split == label, split, config) for split, of_split in labels.items()}
         for label, category in enumerate(points.classes)
     }
     return {category: splits for category, splits in rows.items() if len(splits.get(EVALUATED, ()))}
@@ -65,37 +103,7 @@ def _categories(points: PointsReader, config: Patches) -> dict[str, Rows]:
 def _rows(of_category: np.ndarray, split: str, config: Patches) -> np.ndarray:
     """Rows of the category's shapes: all that are evaluated, of another split `search_shapes`, evenly spread."""
     rows = np.flatnonzero(of_category)
-    if split == EVALUATED or len(rows) <= config.search_shapes:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, config.search_shapes).round().astype(int)]
-
-
-def _chunks(splits: Rows):
-    """Each split with a few of its rows at a time."""
-    for split, rows in splits.items():
-        for start in range(0, len(rows), SHAPES_AT_ONCE):
-            yield split, rows[start : start + SHAPES_AT_ONCE]
-
-
-def _encode(
-    points: PointsReader, split: str, rows: np.ndarray, model: ClipModel, projection: Projection, config: Patches
-) -> PatchFeatures:
-    """Patch features and visibility of the shapes at `rows`."""
-    clouds = orient(points.points(split, rows), points.up_axis)
-    where = {"source": f"data/points: {split}", "first_sample": int(rows[0])}
-    wanted = config.device if method_named(projection.method).in_torch else "cpu"  # the tower may be on another one
-    device = projection_device(wanted, method=projection.method, key="patches.device")
-    views = render_with_visibility(clouds, projection, device=device, **where)
-    settings = {"batch_size": config.batch_size, "resolution": config.resolution}
-    return PatchFeatures(
-        rows=rows,
-        features=model.encode_patches(views.depth, **settings, dtype=torch.float16),  # as they are stored
-        pixels=views.pixels,
-        visible=views.visible,
-        visible_released=views.visible_released,
-        map_size=map_size(projection),
-        logit_scale=model.logit_scale,
-    )
+    return rows if split == EVALUATED else rows[spread(len(rows), config.search_shapes)]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """Point clouds of one dataset -> depth maps: `python -m stages.render <dataset>`."""
 
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-
-from tqdm import tqdm
 
 from stages.artifacts.depth import new_depth
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
+from stages.artifacts.shards import Shard, content, cut
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
+from stages.engine.jobs import Job, run_job
+from stages.engine.task import Report
 from stages.projection.device import projection_device
 from stages.projection.poses import posed
 from stages.projection.rendering import render
@@ -17,35 +20,46 @@ from stages.projection.settings import resolve
 CLOUDS_AT_ONCE = 64
 
 
-def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> None:
-    """Render every split of `dataset` in all views, chunk by chunk, and write data/depth/<dataset>.h5."""
+def main(dataset: str, *, shard: str | None = None, params: Params | None = None, root: Path = Path()) -> None:
+    """Render every split of `dataset` in all views, and write data/depth/<dataset>, or one part `shard` of it."""
     params, paths = params or load_params(root), Paths(root)
-    projection = resolve(params.render)
-    in_bytes = params.render.dtype == "u1"
-    device = projection_device(params.render.device, method=projection.method, key="render.device")
     source = paths.points(dataset)
-    with (
-        open_points(source) as points,
-        new_depth(
-            paths.depth(dataset),
-            classes=points.classes,
-            views=projection.view_names,
-            polarity=projection.polarity,
-            dtype=params.render.dtype,
-        ) as writer,
-    ):
-        labels = {split: points.labels(split) for split in points.splits}
-        bar = tqdm(total=sum(map(len, labels.values())), unit="cloud", desc=f"render {dataset}", disable=None)
-        for split in points.splits:
-            for start in range(0, len(labels[split]), CLOUDS_AT_ONCE):
-                rows = slice(start, start + CLOUDS_AT_ONCE)
-                found = points.points(split, rows)
-                clouds = posed(found, points.up_axis, params.render, split=split, first_sample=start)
-                where = {"source": f"{source}: {split}", "first_sample": start}
-                depth = render(clouds, projection, device=device, in_bytes=in_bytes, **where)
-                writer.append(split, depth, labels[split][rows])
-                bar.update(len(depth))
-        bar.close()
+    with open_points(source) as points:
+        shards = cut(points.counts, params.run.shard_samples)
+    job = Job(
+        output=paths.depth(dataset),
+        shards=shards,
+        make_worker=partial(Renderer, source, params),
+        inputs={"render": asdict(params.render), "points": content(source)},
+        description=f"render {dataset}",
+        unit="cloud",
+    )
+    run_job(job, params.run, part=shard)
+
+
+class Renderer:
+    """Renders the shards of the clouds at `source`."""
+
+    def __init__(self, source: Path, params: Params):
+        self._source, self._render, self._dtype = source, params.render, params.render.dtype
+        self._projection = resolve(params.render)
+        self._device = projection_device(params.render.device, method=self._projection.method, key="render.device")
+
+    def __call__(self, shard: Shard, path: Path, report: Report) -> None:
+        """Write the depth maps of one shard, some clouds at a time."""
+        options = {"views": self._projection.view_names, "polarity": self._projection.polarity, "dtype": self._dtype}
+        with open_points(self._source) as points, new_depth(path, classes=points.classes, **options) as writer:
+            for split, (first, last) in shard.rows.items():
+                labels = points.labels(split, slice(first, last))
+                for start in range(first, last, CLOUDS_AT_ONCE):
+                    rows = slice(start, min(start + CLOUDS_AT_ONCE, last))
+                    found = points.points(split, rows)
+                    clouds = posed(found, points.up_axis, self._render, split=split, first_sample=start)
+                    where = {"source": f"{self._source}: {split}", "first_sample": start}
+                    in_bytes = self._dtype == "u1"
+                    depth = render(clouds, self._projection, device=self._device, in_bytes=in_bytes, **where)
+                    writer.append(split, depth, labels[start - first : rows.stop - first])
+                    report(len(depth))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Reads test labels only to score them, and for the upper bound `search_test`. The image tower is not run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
         features = dict(zip(texts, model.encode_text(texts, batch_size=config.batch_size), strict=True))
         results = {
             category: segment_category(
-                partial(_shapes, points, paths.patches(dataset, backbone, category), names),
+                partial(_shapes, points, partial(read_patches, paths.patches(dataset, backbone), category), names),
                 PartPrompts(sentences[category], features, category=category, parts=names),
                 config,
                 logit_scale=model.logit_scale,
@@ -96,9 +96,9 @@ def _sentences(
     return sentences
 
 
-def _shapes(points: PointsReader, path: Path, parts: tuple[str, ...], split: str, config: PatchConfig) -> Shapes | None:
+def _shapes(points: PointsReader, read: Callable, parts: tuple, split: str, config: PatchConfig) -> Shapes | None:
     """The stored shapes of one category's split under a PatchConfig; None where it has none."""
-    patches = read_patches(path, split)
+    patches = read(split)
     if patches is None:
         return None
     rows = patches.rows

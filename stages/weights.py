@@ -3,10 +3,9 @@
 Local files are known by their hash, so that replacing one reruns what depends on it, and nothing else.
 """
 
-import hashlib
 from pathlib import Path
 
-from stages.artifacts.files import write_json
+from stages.artifacts.files import hash_or_name, write_json
 from stages.artifacts.paths import Paths
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
@@ -27,12 +26,8 @@ def main(*, params: Params | None = None, root: Path = Path()) -> None:
 
 def _known_by(root: Path, value: str, *, key: str) -> str:
     """`value` itself where it is a name of open_clip's, else the SHA-256 of the local file."""
-    path = root / value
-    if not path.is_file():
-        return value
     require_watched(root, value, key=key)
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return hash_or_name(root, value)
 
 
 def require_watched(root: Path, value: str, *, key: str) -> None:

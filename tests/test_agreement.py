@@ -30,6 +30,7 @@ LAYERS = {
     "segmentation": 7,
     "detection": 7,
     "reporting": 8,
+    "engine": 8,
     "own": 8,
     "page": 9,
     "commands": 10,
@@ -40,7 +41,7 @@ SCIENCE = [name for name, layer in LAYERS.items() if 3 <= layer <= 7]
 WITHOUT_TORCH = ("artifacts", "config", "core", "datasets", "language.prompts", "language.llm", "reporting")
 SHAPES = ("stages.artifacts.types", "stages.artifacts.figures")  # what of the artifacts science may use
 ENVIRONMENT = (("os", "environ"), ("os", "getenv"))
-LONGEST_FILE, LONGEST_ROOM, LONGEST_STAGE, LONGEST_DAG = 400, 3000, 110, 320  # lines
+LONGEST_FILE, LONGEST_ROOM, LONGEST_STAGE, LONGEST_DAG = 400, 3000, 110, 340  # lines
 UNBOUNDED = "bundled"  # the room that made the bundled data, which nobody else imports
 
 
@@ -191,14 +192,29 @@ def test_the_house_keeps_the_rule(rule):
 
 
 BREAKS = {
-    "missing dependency": (stale_dependencies, "dvc.yaml", "stages/render.py, stages/projection,", "stages/render.py,"),
+    "missing dependency": (
+        stale_dependencies,
+        "dvc.yaml",
+        "stages/render.py, stages/engine, stages/projection,",
+        "stages/render.py, stages/engine,",
+    ),
     "idle dependency": (stale_dependencies, "dvc.yaml", "stages/render.py,", "stages/render.py, stages/zeroshot,"),
-    "params not read": (wrong_params, "dvc.yaml", "params: [render]", "params: [render, download]"),
-    "params not listed": (wrong_params, "dvc.yaml", "params: [render]", "params: []"),
+    "params not read": (
+        wrong_params,
+        "dvc.yaml",
+        "params: [render, run.shard_samples]",
+        "params: [render, download, run.shard_samples]",
+    ),
+    "params not listed": (wrong_params, "dvc.yaml", "params: [render, run.shard_samples]", "params: [render]"),
     "param named size": (forbidden_keys, "params.yaml", "  max_samples: null", "  size: null\n  max_samples: null"),
     "param named nfiles": (forbidden_keys, "params.yaml", "    window: null", "    nfiles: null\n    window: null"),
     "id with a dash": (forbidden_keys, "params.yaml", "  modelnet40:", "  modelnet-40:"),
-    "stage imports stage": (upward_imports, "stages/render.py", "from tqdm", "from stages import download\nfrom tqdm"),
+    "stage imports stage": (
+        upward_imports,
+        "stages/render.py",
+        "from stages.art",
+        "from stages import download\nfrom stages.art",
+    ),
     "lower imports upper": (
         upward_imports,
         "stages/projection/kernels.py",
@@ -232,7 +248,7 @@ BREAKS = {
     ),
     "a package with code": (code_in_packages, "stages/zeroshot/__init__.py", '"""\n', '"""\nfrom . import metrics\n'),
     "stage without a name": (unnamed_stages, "dvc.yaml", "  evaluate:\n", "  score:\n"),
-    "a long file": (too_long, "stages/render.py", "from tqdm", "\n" * 400 + "from tqdm"),
+    "a long file": (too_long, "stages/render.py", "from stages.art", "\n" * 400 + "from stages.art"),
 }
 
 

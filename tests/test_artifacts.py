@@ -4,6 +4,8 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
+from checkout import contents
+from shard_files import ONE, depth_folder
 
 from stages.artifacts.boxes import BOX_COLUMNS, read_boxes, write_boxes
 from stages.artifacts.depth import new_depth, open_depth
@@ -32,10 +34,10 @@ def unit(rng, *shape):
 
 
 def test_points_round_trip_with_equal_bytes(points, tmp_path):
-    for name in ("a.h5", "b.h5"):
+    for name in ("a", "b"):
         write_points(tmp_path / name, points)
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    with open_points(tmp_path / "a.h5") as back:
+    assert contents(tmp_path / "a", ["."]) == contents(tmp_path / "b", ["."])
+    with open_points(tmp_path / "a") as back:
         assert (back.classes, back.up_axis, set(back.splits)) == (CLASSES, "y", {"train", "test"})
         np.testing.assert_array_equal(back.points("test"), points.splits["test"].points)
         np.testing.assert_array_equal(back.points("test", slice(1, 3)), points.splits["test"].points[1:3])
@@ -45,25 +47,24 @@ def test_points_round_trip_with_equal_bytes(points, tmp_path):
 @pytest.mark.parametrize(("dtype", "error"), [("u1", 0.5 / 255 + 1e-6), ("f2", 2.0**-12)])
 def test_depth_is_stored_within_the_stated_error(dtype, error, tmp_path):
     depth = np.random.default_rng(0).random((5, 2, 4, 4), dtype="f4")
-    for name in ("a.h5", "b.h5"):
-        with new_depth(
-            tmp_path / name, classes=CLASSES, views=["front", "back"], polarity="white_background", dtype=dtype
-        ) as writer:
+    options = {"classes": CLASSES, "views": ["front", "back"], "polarity": "white_background", "dtype": dtype}
+    for name in ("a", "b"):
+        with depth_folder(tmp_path / name, {"test": 5}, **options) as writer:
             writer.append("test", depth[:2], np.array([0, 1]))
             writer.append("test", depth[2:], np.array([1, 0, 1]))
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    with open_depth(tmp_path / "a.h5") as maps:
+    assert contents(tmp_path / "a", ["."]) == contents(tmp_path / "b", ["."])
+    with open_depth(tmp_path / "a") as maps:
         assert (maps.views, maps.splits, maps.polarity) == (("front", "back"), ("test",), "white_background")
         np.testing.assert_allclose(maps.depth("test"), depth, atol=error)
         np.testing.assert_array_equal(maps.depth("test", slice(2, 4)), maps.depth("test")[2:4])
         np.testing.assert_array_equal(maps.labels("test"), [0, 1, 1, 0, 1])
-    with h5py.File(tmp_path / "a.h5") as file:
+    with h5py.File(tmp_path / "a" / ONE) as file:
         assert file["test/depth"].chunks == (1, 2, 4, 4)
 
 
 def write_depth(path, depth, *, dtype="u1"):
     options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": dtype}
-    with new_depth(path, **options) as writer:
+    with depth_folder(path, {"test": len(depth)}, **options) as writer:
         writer.append("test", depth, np.zeros(len(depth), np.int64))
 
 
@@ -95,27 +96,27 @@ def test_packed_rows_come_back_by_slices_and_indices(dtype, tmp_path):
 
 @pytest.mark.parametrize("place", [0, 9, -13, -1])
 def test_a_changed_byte_of_a_packed_array_is_one_line(place, tmp_path):
-    path = tmp_path / "depth.h5"
+    path = tmp_path / "depth"
     write_depth(path, np.random.default_rng(0).random((2, 1, 8, 8), dtype="f4"))
-    with h5py.File(path, "a") as file:
+    with h5py.File(path / ONE, "a") as file:
         dataset = file["test/depth"].id
         chunk = bytearray(dataset.read_direct_chunk((1, 0, 0, 0))[1])
         chunk[place] ^= 1
         dataset.write_direct_chunk((1, 0, 0, 0), bytes(chunk))
     with open_depth(path) as maps:
         assert maps.depth("test", slice(0, 1)).shape == (1, 1, 8, 8)
-        with pytest.raises(InputError, match=r"depth.h5: /test/depth is damaged \(checksum of a chunk differs\)$"):
+        with pytest.raises(InputError, match=r"00000.h5: /test/depth is damaged \(checksum of a chunk differs\)$"):
             maps.depth("test")
 
 
 def test_maps_that_are_bytes_already_are_stored_as_they_are_and_no_others(tmp_path):
     stored = np.arange(8, dtype="u1").reshape(2, 1, 2, 2)
-    write_depth(tmp_path / "depth.h5", stored)
-    with open_depth(tmp_path / "depth.h5") as maps:
+    write_depth(tmp_path / "depth", stored)
+    with open_depth(tmp_path / "depth") as maps:
         np.testing.assert_array_equal(maps.depth("test"), stored / np.float32(255))
     for dtype, wrong in (("f2", stored), ("u1", stored.astype("u2")), ("f2", stored.astype("f2"))):
         with pytest.raises(InputError, match="test/depth"):
-            write_depth(tmp_path / "wrong.h5", wrong, dtype=dtype)
+            write_depth(tmp_path / "wrong", wrong, dtype=dtype)
 
 
 def test_an_error_while_depth_maps_are_stored_reaches_the_caller(tmp_path, monkeypatch):
@@ -124,7 +125,7 @@ def test_an_error_while_depth_maps_are_stored_reaches_the_caller(tmp_path, monke
 
     monkeypatch.setattr("stages.artifacts.depth.to_bytes", fails)
     with pytest.raises(InputError, match="no room"):
-        write_depth(tmp_path / "depth.h5", np.zeros((1, 1, 2, 2), "f4"))
+        write_depth(tmp_path / "depth", np.zeros((1, 1, 2, 2), "f4"))
     assert not list(tmp_path.iterdir())
 
 
@@ -156,7 +157,7 @@ def test_features_and_prompts_round_trip(tmp_path):
 def test_writers_refuse_what_the_contract_does_not_say(points, tmp_path):
     wide = Clouds(points.splits["test"].points.astype("f8"), points.splits["test"].labels)
     with pytest.raises(InputError, match=r"test/points is float64 \[3, 5, 3\], expected float32 \[any, any, 3\]"):
-        write_points(tmp_path / "p.h5", PointCloudDataset(CLASSES, "y", {"test": wide}))
+        write_points(tmp_path / "p", PointCloudDataset(CLASSES, "y", {"test": wide}))
     with pytest.raises(InputError, match="test/features has norms"):
         write_features(
             tmp_path / "f.h5", {"test": (np.ones((1, 1, 4), "f4"), np.array([0]))}, classes=CLASSES, logit_scale=1.0
@@ -165,18 +166,19 @@ def test_writers_refuse_what_the_contract_does_not_say(points, tmp_path):
 
 
 def test_readers_refuse_a_missing_damaged_or_other_file(points, tmp_path):
-    path = tmp_path / "points.h5"
-    with pytest.raises(InputError, match=r"points.h5: no such file; run `dvc repro`"), open_points(path):
+    folder = tmp_path / "points"
+    with pytest.raises(InputError, match=r"points: no such folder; run `dvc repro`"), open_points(folder):
         pass
-    write_points(path, points)
+    write_points(folder, points)
+    path = folder / ONE
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="points.h5: not a readable HDF5 file"), open_points(path):
+    with pytest.raises(InputError, match="points/00000.h5: not a readable HDF5 file"), open_points(folder):
         pass
     path.write_bytes(whole)
     with h5py.File(path, "a") as file:
         file.attrs["format"] = 0
-    with pytest.raises(InputError, match="attribute format is 0, expected 2; run `dvc repro`"), open_points(path):
+    with pytest.raises(InputError, match="attribute format is 0, expected 2; run `dvc repro`"), open_points(folder):
         pass
     with pytest.raises(InputError, match="no split 'test'"):
         empty = tmp_path / "f.h5"

@@ -17,6 +17,7 @@ import pytest
 import raw_layouts
 import trimesh
 import yaml
+from checkout import contents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_layouts import LAYOUTS, OPTIONS, POINTS, clouds, write_shard
@@ -441,8 +442,8 @@ ARCHIVES = {
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with params.yaml in which the stage runs, and an artifact of an earlier run."""
-    (tmp_path / "data/points").mkdir(parents=True)
-    (tmp_path / "data/points/mine.h5").write_bytes(b"what was there")
+    (tmp_path / "data/points/mine").mkdir(parents=True)
+    (tmp_path / "data/points/mine/00000.h5").write_bytes(b"what was there")
     for name in ("raw", "empty"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
@@ -462,8 +463,8 @@ def assert_one_line(line, *parts):
 
 
 def assert_untouched(project):
-    files = [path.name for path in (project / "data/points").iterdir()]
-    assert files == ["mine.h5"] and (project / "data/points/mine.h5").read_bytes() == b"what was there"
+    assert [path.name for path in (project / "data/points").iterdir()] == ["mine"]
+    assert contents(project / "data/points", ["mine"]) == {"mine/00000.h5": b"what was there"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -562,13 +563,13 @@ def test_a_dataset_keeps_its_own_number_of_first_points_unless_all_have_one(proj
     raw_layouts.modelnet_hdf5(project / "raw")
     write_params("modelnet_hdf5", {"points": 16})
     download.main("mine")
-    with open_points(project / "data/points/mine.h5") as points:
+    with open_points(project / "data/points/mine") as points:
         whole = points.points("train")
     write_params("modelnet_hdf5", {"points": 16, "num_points": 6})
     params = Path("params.yaml").read_text().replace("num_points: null", f"num_points: {of_all}")
     Path("params.yaml").write_text(params)
     download.main("mine")
-    with open_points(project / "data/points/mine.h5") as points:
+    with open_points(project / "data/points/mine") as points:
         np.testing.assert_array_equal(points.points("train"), whole[:, :kept])
 
 

@@ -124,7 +124,7 @@ def test_no_data_stands_in_dvc_yaml_that_its_stage_does_not_read(tiny):
             read = any(below(path, (dependency,)) for path in tiny.traces[stage.name]["read"])
             used[stage.module, dependency] = used.get((stage.module, dependency), False) or read
     idle = [key for key, read in used.items() if not read and not key[1].startswith(("stages/", "data/weights"))]
-    read_with_other_settings = ("stages.train", "data/points/home_objects.h5")
+    read_with_other_settings = ("stages.train", "data/points/home_objects")
     assert idle == [read_with_other_settings]
 
 
@@ -140,7 +140,7 @@ def test_two_runs_from_nothing_give_the_same_bytes(tiny, copy):
 
 def test_a_deleted_output_comes_back_from_the_cache(copy):
     before = artifact_bytes(copy)
-    (copy.root / "data/depth/home_objects.h5").unlink()
+    shutil.rmtree(copy.root / "data/depth/home_objects")
     assert copy.repro() == []
     assert different(artifact_bytes(copy), before) == []
 
@@ -150,7 +150,7 @@ def test_features_from_points_wait_for_no_depth_maps(copy):
     stored = read_features(copy.root / features, "test")
     copy.set_params({"extract.maps": "points"})
     (stage,) = (stage for stage in copy.stages() if stage.name.startswith("extract"))
-    assert "data/points/home_objects.h5" in stage.deps and not any("data/depth" in dep for dep in stage.deps)
+    assert "data/points/home_objects" in stage.deps and not any("data/depth" in dep for dep in stage.deps)
     shutil.rmtree(copy.root / "data/depth")
     copy.run_stage(stage)
     found = read_features(copy.root / features, "test")
@@ -251,7 +251,7 @@ def test_any_prompt_set_runs_through_the_search(name, sentences, copy):
 
 @pytest.mark.slow
 def test_a_repro_that_is_killed_leaves_nothing_that_a_later_one_trusts(tiny, copy):
-    output = copy.root / "data/depth/home_objects.h5"
+    output = copy.root / "data/depth/home_objects"
     locked = yaml.safe_load((copy.root / "dvc.lock").read_text())["stages"]
     cache, md5 = copy.root / ".dvc/cache", locked["render@home_objects"]["outs"][0]["md5"]
     (cache / "files/md5" / md5[:2] / md5[2:]).unlink()  # so that it must be made again
@@ -274,7 +274,7 @@ BAD = {
         {"render.smooth.kernel": "gauss"},
         "render.smooth.kernel 'gauss': expected one",
     ),
-    "unknown dataset": ("render", ("shapenet",), {}, "data/points/shapenet.h5: no such file"),
+    "unknown dataset": ("render", ("shapenet",), {}, "data/points/shapenet: no such folder"),
     "unknown dataset entry": ("download", ("shapenet",), {}, "params.yaml: dataset.shapenet: no such entry"),
     "unknown backbone": ("extract", (RUN[0], "vit_x"), {}, "params.yaml: backbone.vit_x: no such entry"),
     "missing weights": ("extract", RUN, {"backbone.bundled.pretrained": "data/none.pt"}, "data/none.pt: no such file"),
@@ -316,8 +316,8 @@ def test_bad_input_is_one_line_and_leaves_the_artifacts(name, tiny):
 @pytest.mark.parametrize(
     ("file", "stage"),
     [
-        ("data/points/home_objects.h5", ("render", "home_objects")),
-        ("data/depth/home_objects.h5", ("extract", *RUN)),
+        ("data/points/home_objects/00000.h5", ("render", "home_objects")),
+        ("data/depth/home_objects/00000.h5", ("extract", *RUN)),
         ("data/features/home_objects/bundled/depth.h5", ("evaluate", *RUN)),
         ("data/bundled/home_objects.h5", ("download", "home_objects")),
         ("data/bundled/bundled.safetensors", ("embed", *RUN)),

@@ -63,8 +63,8 @@ def test_every_layout_comes_out_as_it_went_in(reader, tmp_path):
     expected = LAYOUTS[reader](tmp_path)
     points = read("mine", entry(tmp_path, reader, **OPTIONS.get(reader, {})))
     assert_holds(points, expected)
-    write_points(tmp_path / "written.h5", points)
-    with open_points(tmp_path / "written.h5") as written:
+    write_points(tmp_path / "written", points)
+    with open_points(tmp_path / "written") as written:
         assert (written.classes, written.part_names) == (points.classes, points.part_names)
 
 
@@ -442,7 +442,7 @@ def test_a_users_own_meshes_run_after_one_entry_in_params(tiny, tmp_path):
     for stage in checkout.stages():
         if "my_scans" in stage.name:
             checkout.run_stage(stage)
-    with open_points(checkout.root / "data/points/my_scans.h5") as points:
+    with open_points(checkout.root / "data/points/my_scans") as points:
         assert (points.classes, points.up_axis) == (("box", "rod", "round_thing"), "z")
         found = {split: points.points(split).shape for split in points.splits}
     assert found == {"train": (6, 200, 3), "val": (3, 200, 3), "test": (3, 200, 3)}

@@ -549,8 +549,8 @@ def scan(*, points=((0, 0, 0), (1, 1, 1)), boxes=((0, 0, 0, 1, 1, 1),), labels=(
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (scan(points=()), {}, "data/points/rooms.h5: test/scan: 0 points, z up; expected some, and z up"),
-        (scan(), {"up_axis": "y"}, "data/points/rooms.h5: test/scan: 2 points, y up; expected some, and z up"),
+        (scan(points=()), {}, "data/points/rooms: test/scan: 0 points, z up; expected some, and z up"),
+        (scan(), {"up_axis": "y"}, "data/points/rooms: test/scan: 2 points, y up; expected some, and z up"),
         (scan(boxes=((0, 0, 0, 1, -1, 1),)), {}, "box 0 has size .*, expected .* no negative size"),
         (scan(labels=(7,)), {"classes": ("chair",)}, "truth of scan 0: class 7 to 7, expected 0 to 0"),
     ],

@@ -5,13 +5,15 @@ import shutil
 import threading
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from shard_files import ONE, depth_folder
 
 from stages import embed, extract, render
-from stages.artifacts.depth import new_depth, open_depth
+from stages.artifacts.depth import open_depth
 from stages.artifacts.features import read_features
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import write_points
@@ -43,7 +45,8 @@ ENTRY = """backbone:
 def write_depth(path, counts, *, seed=0):
     """Maps of random bytes, `counts` samples a split; as they are read back, by split."""
     generator = np.random.default_rng(seed)
-    with new_depth(path, classes=CLASSES, views=VIEWS, polarity="white_background", dtype="u1") as writer:
+    options = {"classes": CLASSES, "views": VIEWS, "polarity": "white_background", "dtype": "u1"}
+    with depth_folder(path, counts, **options) as writer:
         for split, count in counts.items():
             depth = generator.integers(0, 256, (count, len(VIEWS), 20, 20)).astype("f4") / np.float32(255)
             writer.append(split, depth, np.arange(count) % len(CLASSES))
@@ -112,7 +115,7 @@ def test_features_straight_from_points_are_those_of_the_stored_maps(place):
     render.main("blobs")
     extract.main("blobs", "mine")
     stored = {split: read_features(Paths().features("blobs", "mine"), split) for split in splits}
-    Paths().depth("blobs").unlink()
+    shutil.rmtree(Paths().depth("blobs"))
     set_params("maps: depth", "maps: points")
     extract.main("blobs", "mine")
     for split, expected in stored.items():
@@ -126,32 +129,34 @@ def test_a_bad_cloud_on_the_way_is_one_line(place):
     points = {"test": Clouds(np.ones((2, 4, 3), "f4"), np.arange(2))}
     write_points(Paths().points("blobs"), PointCloudDataset(CLASSES, "y", points))
     set_params("maps: depth", "maps: points")
-    with pytest.raises(InputError, match="points/blobs.h5: test: sample 0: expected points 1e-30 to 1e30 apart"):
+    with pytest.raises(InputError, match="points/blobs: test: sample 0: expected points 1e-30 to 1e30 apart"):
         extract.main("blobs", "mine")
     assert not Paths().features("blobs", "mine").exists()
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 100])
 def test_batches_do_not_change_the_order(place, batch_size):
-    depth = write_depth(Path("maps.h5"), {"test": 7})["test"]
-    with open_depth(Path("maps.h5")) as maps:
-        found = extract.encode(mine(), maps, "test", batch_size)
+    depth = write_depth(Path("maps"), {"test": 7})["test"]
+    with open_depth(Path("maps")) as maps:
+        params = load_settings(overrides={"extract.batch_size": batch_size})
+        encoder = extract.Encoder(Path("maps"), "mine", params, Path(), maps=21)
+        found = encoder.encode(maps, "test", slice(0, 7), lambda _: None)
     np.testing.assert_allclose(found, mine().encode_depth(depth, batch_size=21), atol=1e-6)
 
 
 @pytest.mark.parametrize(("count", "samples", "ahead"), [(7, 2, 2), (7, 7, 1), (3, 5, 2), (6, 1, 0)])
 def test_chunks_are_all_maps_in_order(tmp_path, count, samples, ahead):
-    depth = write_depth(tmp_path / "maps.h5", {"test": count})["test"]
-    with open_depth(tmp_path / "maps.h5") as maps:
-        chunks = list(maps.chunks("test", samples, ahead=ahead))
+    depth = write_depth(tmp_path / "maps", {"test": count})["test"]
+    with open_depth(tmp_path / "maps") as maps:
+        chunks = list(maps.chunks("test", slice(0, count), samples, ahead=ahead))
     assert [len(chunk) for chunk in chunks[:-1]] == [samples] * (len(chunks) - 1)
     np.testing.assert_array_equal(np.concatenate(chunks), depth)
 
 
 def test_the_next_chunk_is_read_while_the_caller_works(tmp_path, monkeypatch):
-    write_depth(tmp_path / "maps.h5", {"test": 4})
+    write_depth(tmp_path / "maps", {"test": 4})
     second = threading.Event()
-    with open_depth(tmp_path / "maps.h5") as maps:
+    with open_depth(tmp_path / "maps") as maps:
         read = maps.depth
 
         def seen(split, rows):
@@ -160,22 +165,23 @@ def test_the_next_chunk_is_read_while_the_caller_works(tmp_path, monkeypatch):
             return read(split, rows)
 
         monkeypatch.setattr(maps, "depth", seen)
-        chunks = maps.chunks("test", 1)
+        chunks = maps.chunks("test", slice(0, 4), 1)
         next(chunks)
         assert second.wait(timeout=30)
         chunks.close()
 
 
 def test_damage_that_the_reader_meets_ahead_is_one_line(tmp_path):
-    path = tmp_path / "maps.h5"
+    path = tmp_path / "maps"
     write_depth(path, {"test": 6})
-    damaged = bytearray(path.read_bytes())
-    with open_depth(path) as maps:
-        stored = maps._file["test/depth"].id.get_chunk_info(4)
+    file = path / ONE
+    damaged = bytearray(file.read_bytes())
+    with h5py.File(file) as written:
+        stored = written["test/depth"].id.get_chunk_info(4)
     damaged[stored.byte_offset : stored.byte_offset + stored.size] = bytes(stored.size)
-    path.write_bytes(damaged)
-    with open_depth(path) as maps, pytest.raises(InputError, match="maps.h5: /test/depth is damaged"):
-        list(maps.chunks("test", 1))
+    file.write_bytes(damaged)
+    with open_depth(path) as maps, pytest.raises(InputError, match="maps/00000.h5: /test/depth is damaged"):
+        list(maps.chunks("test", slice(0, 6), 1))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ PIPELINE = {
     "stages": {
         "generate": {
             "cmd": "python -m stages.generate toy",
-            "deps": ["data/points/toy.h5", "prompts/commands", "prompts/sets.yaml"],
+            "deps": ["data/points/toy", "prompts/commands", "prompts/sets.yaml"],
             "params": ["generate"],
             "outs": ["data/sentences/toy.parquet", {"prompts/recorded/toy.jsonl": {"cache": False, "persist": True}}],
             "metrics": [{"reports/prompts/toy.json": {"cache": False}}],
@@ -42,7 +42,7 @@ def test_an_experiment_in_a_temporary_workspace_pays_only_for_what_is_new(tmp_pa
     checkout = Checkout(tmp_path)
     checkout.run("git", "init", "-q")
     checkout.run("dvc", "init", "-q")
-    checkout.run("dvc", "add", "-q", "data/points/toy.h5")
+    checkout.run("dvc", "add", "-q", "data/points/toy")
     checkout.run("git", "add", ".")
     checkout.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "start")
     checkout.run("dvc", "repro", "-q")

@@ -167,7 +167,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(world, small):
     world.paper("--yes", root=whole)
     run = world.start("--yes", root=killed)
     deadline = time.monotonic() + 300
-    while not (killed / ".runs/paper/data/depth/modelnet40.h5").exists():
+    while not (killed / ".runs/paper/data/depth/modelnet40").exists():
         assert run.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     run.kill()  # the command alone: what it started ends with it

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkout import contents
 
 from stages import download, patches, segment
 from stages.artifacts.figures import CategoryFigures, SegmentationFigures, SegmentationMetrics
@@ -149,14 +150,14 @@ def test_other_prompts_need_no_image_tower_and_the_same_ones_give_the_same_bytes
 
 
 def test_patches_repeat_to_the_byte_and_hold_both_lookups(here):
-    path = Paths().patches(*RUN, "mug")
-    before = path.read_bytes()
+    folder = Paths().patches(*RUN)
+    before = contents(folder, ["."])
     patches.main(*RUN)
-    assert path.read_bytes() == before
-    found = read_patches(path, "test")
+    assert contents(folder, ["."]) == before
+    found = read_patches(folder, "mug", "test")
     assert found.features.shape == (2, 10, 9, 128) and found.visible.shape == (2, 10, 300)
     assert (found.visible != found.visible_released).any()
-    assert read_patches(path, "nowhere") is None
+    assert read_patches(folder, "mug", "nowhere") is None
 
 
 def test_as_released_is_a_switch(here):
@@ -209,8 +210,8 @@ def with_part(points, part):
 
 
 BAD = {
-    "no parts": (patches, {}, without_parts, r"data/points/toy.h5: no parts, expected a dataset with part labels"),
-    "no parts left": (segment, {}, without_parts, r"data/points/toy.h5: no parts, expected a dataset with part labels"),
+    "no parts": (patches, {}, without_parts, r"data/points/toy: no parts, expected a dataset with part labels"),
+    "no parts left": (segment, {}, without_parts, r"data/points/toy: no parts, expected a dataset with part labels"),
     "category without parts": (
         segment,
         {},

@@ -29,6 +29,12 @@ TOWER = DOCUMENT["backbone"]["bundled"]
 
 # (key, value, what the line says after the key; another key than the one that is set is written out)
 MISTAKES = [
+    # run
+    ("run.shard_samples", 0, f"{ABOVE} or equal to 1, got 0"),
+    ("run.engine", "spark", "Input should be 'local' or 'ray', got 'spark'"),
+    ("run.workers", 0, f"{ABOVE} or equal to 1, got 0"),
+    ("run.threads", 1.5, f"{INTEGER}, got 1.5"),
+    ("run.gpus", -1, f"{ABOVE} or equal to 0, got -1"),
     # select
     ("select", None, f"{KEYS} null"),
     ("select.datasets", None, f"{LIST} null"),

@@ -21,10 +21,10 @@ class Trace:
         self._root, self.read, self.written = str(root.resolve()), set(), set()
 
     def note(self, found: set[str], path: object) -> None:
-        """Add `path` to `found` where it lies below the root and is not of a temporary name."""
+        """Add `path` to `found` where it lies below the root and has no temporary name in it."""
         if isinstance(path, str | os.PathLike):
             relative = os.path.relpath(os.path.realpath(path), self._root)
-            if not relative.startswith("..") and not Path(relative).name.startswith("."):
+            if not relative.startswith("..") and not any(part.startswith(".") for part in Path(relative).parts):
                 found.add(relative)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.core.blocks import in_blocks
 from stages.core.errors import InputError
 
 
@@ -15,6 +16,6 @@ def expect(path: Path, key: str, values: np.ndarray, dtype: str, shape: tuple) -
 
 
 def expect_unit_norm(path: Path, key: str, features: np.ndarray) -> None:
-    norms = np.linalg.norm(features, axis=-1)
+    norms = in_blocks(lambda some: np.linalg.norm(some, axis=-1), features)
     if not np.allclose(norms, 1, atol=1e-3):
         raise InputError(f"{path}: {key} has norms from {norms.min()} to {norms.max()}, expected 1")

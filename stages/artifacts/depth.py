@@ -1,4 +1,4 @@
-"""data/depth/<dataset>.h5: depth maps of every cloud in every view."""
+"""data/depth/<dataset>/: shards with the depth maps of every cloud in every view."""
 
 import json
 from collections import deque
@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 
 from stages.artifacts.checks import expect
-from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array, read_rows, stored_classes
+from stages.artifacts.hdf5 import append_rows, new_h5
 from stages.artifacts.packing import DEPTH_MAPS, LABELS
+from stages.artifacts.shards import ShardedFile, open_shards
 from stages.core.threads import map_in_threads
 
 
@@ -77,7 +78,7 @@ class DepthWriter:
 def new_depth(
     path: Path, *, classes: Sequence[str], views: Sequence[str], polarity: str, dtype: str
 ) -> Iterator[DepthWriter]:
-    """Open a depth map file for appending; it appears at `path` only when the block ends without an error."""
+    """Open a shard of depth maps for appending; it appears at `path` only when the block ends without an error."""
     with (
         new_h5(path, classes=classes, views=list(views), polarity=polarity) as file,
         ThreadPoolExecutor(1) as background,
@@ -90,28 +91,28 @@ def new_depth(
 class DepthReader:
     """Depth maps on disk, read in slices."""
 
-    def __init__(self, path: Path, file: h5py.File):
-        self._path, self._file = path, file
-        self.classes = stored_classes(file)
-        self.views = tuple(json.loads(file.attrs["views"]))
-        self.polarity = file.attrs["polarity"]
-        self.splits = tuple(file)
+    def __init__(self, file: ShardedFile):
+        self._file = file
+        self.classes = tuple(json.loads(file.attributes["classes"]))
+        self.views = tuple(json.loads(file.attributes["views"]))
+        self.polarity = file.attributes["polarity"]
+        self.counts, self.splits = file.counts, tuple(file.counts)
 
-    def labels(self, split: str) -> np.ndarray:
-        """Labels i8 [N] of `split`."""
-        return read_array(self._path, group_of(self._path, self._file, split), "labels", "i8")
+    def labels(self, split: str, rows: slice = slice(None)) -> np.ndarray:
+        """Labels i8 [n] of the given rows of `split`."""
+        return self._file.rows(split, "labels", rows)
 
     def depth(self, split: str, rows: slice = slice(None)) -> np.ndarray:
         """Depth maps f4 [n, V, R, R] in 0..1 of the given rows of `split`."""
-        stored = read_rows(self._path, group_of(self._path, self._file, split), "depth", rows)
+        stored = self._file.rows(split, "depth", rows)
         return from_bytes(stored) if stored.dtype == np.uint8 else stored.astype("f4")
 
-    def chunks(self, split: str, samples: int, *, ahead: int = 2) -> Iterator[np.ndarray]:
-        """All depth maps of `split`, `samples` at a time; the next `ahead` are read while the caller works."""
+    def chunks(self, split: str, rows: slice, samples: int, *, ahead: int = 2) -> Iterator[np.ndarray]:
+        """The depth maps of `rows`, `samples` at a time; the next `ahead` are read while the caller works."""
         waiting: deque[Future] = deque()
         with ThreadPoolExecutor(1) as reader:
-            for start in range(0, len(self.labels(split)), samples):
-                waiting.append(reader.submit(self.depth, split, slice(start, start + samples)))
+            for start in range(rows.start, rows.stop, samples):
+                waiting.append(reader.submit(self.depth, split, slice(start, min(start + samples, rows.stop))))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -120,6 +121,6 @@ class DepthReader:
 
 @contextmanager
 def open_depth(path: Path) -> Iterator[DepthReader]:
-    """Open what `new_depth` wrote."""
-    with open_h5(path) as file:
-        yield DepthReader(path, file)
+    """Open the shards that `new_depth` wrote."""
+    with open_shards(path) as file:
+        yield DepthReader(file)

@@ -1,6 +1,7 @@
 """Text, JSON, CSV and bytes, each written under a temporary name and renamed when it is complete."""
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,18 @@ def complete_file(path: Path) -> Iterator[Path]:
     finally:
         if os.access(path.parent, os.W_OK):
             temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_or_name(root: Path, value: str) -> str:
+    """`sha256:` and the hash of the local file `value` below `root`, or `value` where there is no such file."""
+    path = root / value
+    return f"sha256:{sha256_of(path)}" if path.is_file() else value
 
 
 def must_exist(path: Path, *, hint: str = MADE_BY_DVC) -> None:

@@ -1,15 +1,20 @@
-"""data/patches/<dataset>/<backbone>/<category>.h5: patch features, and where every point lies in them."""
+"""data/patches/<dataset>/<backbone>/: shards of patch features, and where every point lies in them.
+
+<category>.h5 has the first shapes of a category, <category>.1.h5 the next, where there are more than in one shard.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array
 from stages.artifacts.packing import LABELS, PATCH_FEATURES, PIXELS, VISIBILITY
+from stages.artifacts.shards import Shard, cut, read_manifest
 from stages.artifacts.types import PatchFeatures
 
 PATCHES = {"rows": "i8", "features": "f2", "pixels": "u2", "visible": "?", "visible_released": "?"}
@@ -47,12 +52,34 @@ def new_patches(
         yield PatchesWriter(path, file)
 
 
-def read_patches(path: Path, split: str) -> PatchFeatures | None:
-    """Read one split of what `new_patches` wrote; None where the category has no shape in it."""
-    with open_h5(path) as file:
-        if split not in file:
-            return None
-        group = group_of(path, file, split)
-        arrays = {key: read_array(path, group, key, dtype) for key, dtype in PATCHES.items()}
-        attributes = (json.loads(file.attrs[name]) for name in ("map_size", "logit_scale"))
-        return PatchFeatures(**arrays, **dict(zip(("map_size", "logit_scale"), attributes, strict=True)))
+def category_shards(rows: Mapping[str, Mapping[str, np.ndarray]], samples: int) -> tuple[Shard, ...]:
+    """Shards of at most `samples` shapes of one category, whose `rows` by split are given."""
+    return tuple(
+        Shard(f"{category}.h5" if number == 0 else f"{category}.{number}.h5", shard.rows)
+        for category, splits in rows.items()
+        for number, shard in enumerate(cut({split: len(of_split) for split, of_split in splits.items()}, samples))
+    )
+
+
+def category_of(shard: Shard) -> str:
+    """The category whose shapes a shard has."""
+    return shard.name.partition(".")[0]
+
+
+def read_patches(folder: Path, category: str, split: str) -> PatchFeatures | None:
+    """One split of a category of what `new_patches` wrote; None where the category has no shape in it."""
+    shards = [shard for shard in read_manifest(folder) if category_of(shard) == category and split in shard.rows]
+    if not shards:
+        return None
+    shards.sort(key=lambda shard: shard.rows[split])
+    with ExitStack() as stack:
+        files = {folder / shard.name: stack.enter_context(open_h5(folder / shard.name)) for shard in shards}
+        first = next(iter(files.values()))
+        sizes = {name: json.loads(first.attrs[name]) for name in ("map_size", "logit_scale")}
+        pieces = {
+            key: [read_array(path, group_of(path, file, split), key, dtype) for path, file in files.items()]
+            for key, dtype in PATCHES.items()
+        }
+    return PatchFeatures(
+        **{key: found[0] if len(found) == 1 else np.concatenate(found) for key, found in pieces.items()}, **sizes
+    )

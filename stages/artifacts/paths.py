@@ -11,16 +11,16 @@ class Paths:
     root: Path = Path()
 
     def points(self, dataset: str) -> Path:
-        """Point clouds of `dataset` as read from its raw files."""
-        return self.root / "data/points" / f"{dataset}.h5"
+        """Folder of the point clouds of `dataset` as read from its raw files."""
+        return self.root / "data/points" / dataset
 
     def rejected(self, dataset: str) -> Path:
         """Objects of `dataset` that could not be read, and why."""
         return self.root / "data/points" / f"{dataset}.rejected.csv"
 
     def depth(self, dataset: str) -> Path:
-        """Depth maps of `dataset`."""
-        return self.root / "data/depth" / f"{dataset}.h5"
+        """Folder of the depth maps of `dataset`."""
+        return self.root / "data/depth" / dataset
 
     def examples(self) -> Path:
         """Depth maps of a few objects of every dataset, for the report's pictures."""
@@ -70,10 +70,9 @@ class Paths:
         """Predicted boxes of every evaluated scan."""
         return self.root / "data/boxes" / dataset / f"{backbone}.parquet"
 
-    def patches(self, dataset: str, backbone: str, category: str | None = None) -> Path:
-        """Patch features of the shapes of `category`, one file a category; without one the folder of them."""
-        folder = self.root / "data/patches" / dataset / backbone
-        return folder / f"{category}.h5" if category else folder
+    def patches(self, dataset: str, backbone: str) -> Path:
+        """Folder of the patch features of the shapes, by category."""
+        return self.root / "data/patches" / dataset / backbone
 
     def segments(self, dataset: str, backbone: str) -> Path:
         """Predicted parts of every point of the evaluated shapes."""

@@ -1,51 +1,88 @@
-"""data/points/<dataset>.h5: point clouds with labels and, where the dataset has them, parts."""
+"""data/points/<dataset>/: shards of point clouds with labels and, where the dataset has them, parts."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from stages.artifacts.checks import expect
-from stages.artifacts.hdf5 import append_rows, group_of, new_h5, open_h5, read_array, read_rows, stored_classes
+from stages.artifacts.hdf5 import append_rows, new_h5
 from stages.artifacts.packing import PARTS
+from stages.artifacts.shards import SHARD_SAMPLES, Shard, ShardedFile, numbered, open_shards
 from stages.artifacts.types import Clouds, PointCloudDataset
+from stages.artifacts.unfinished import Unfinished
 from stages.core.errors import InputError
 
 
 class PointsWriter:
-    """Clouds of every split, appended piece by piece."""
+    """Clouds of every split, appended piece by piece to shards of so many samples."""
 
-    def __init__(self, path: Path, file: h5py.File, *, with_parts: bool):
-        self._path, self._file, self._with_parts = path, file, with_parts
+    def __init__(self, unfinished: Unfinished, shard_samples: int, attributes: dict, open_files: ExitStack):
+        self._unfinished, self._shard_samples, self._attributes = unfinished, shard_samples, attributes
+        self._open_files, self._counts = open_files, Counter()
+        self.shards: list[Shard] = []
 
     def append(self, split: str, clouds: Clouds) -> None:
         """Add clouds to the end of `split`."""
-        group = self._file.require_group(split)
-        expect(self._path, f"{split}/points", clouds.points, "f4", (None, None, 3))
-        expect(self._path, f"{split}/labels", clouds.labels, "i8", (len(clouds.points),))
+        path, written = self._unfinished.output, 0
+        expect(path, f"{split}/points", clouds.points, "f4", (None, None, 3))
+        expect(path, f"{split}/labels", clouds.labels, "i8", (len(clouds.points),))
+        if "part_names" in self._attributes:
+            expect(path, f"{split}/parts", clouds.parts, "i8", clouds.points.shape[:2])
+        while written < len(clouds.labels):
+            if not self.shards or self.shards[-1].samples == self._shard_samples:
+                self.begin_shard()
+            piece = clouds.rows(slice(written, written + self._shard_samples - self.shards[-1].samples))
+            self._store(split, piece)
+            written += len(piece.labels)
+
+    def begin_shard(self) -> None:
+        """Complete the last shard and begin another one."""
+        self._open_files.close()
+        shard = Shard(numbered(len(self.shards)), {})
+        path = self._open_files.enter_context(self._unfinished.new_shard(shard))
+        self._file = self._open_files.enter_context(new_h5(path, **self._attributes))
+        self.shards.append(shard)
+
+    def _store(self, split: str, clouds: Clouds) -> None:
+        group, rows = self._file.require_group(split), self.shards[-1].rows
         append_rows(group, "points", clouds.points, level=None)
         append_rows(group, "labels", clouds.labels, level=None)
-        if self._with_parts:
-            expect(self._path, f"{split}/parts", clouds.parts, "i8", clouds.points.shape[:2])
+        if "part_names" in self._attributes:
             append_rows(group, "parts", clouds.parts, level=PARTS)
+        first = self._counts[split]
+        self._counts[split] += len(clouds.labels)
+        rows[split] = (rows.get(split, (first,))[0], self._counts[split])
 
 
 @contextmanager
 def new_points(
-    path: Path, *, classes: tuple[str, ...], up_axis: str, part_names: tuple[tuple[str, ...], ...] | None = None
+    path: Path,
+    *,
+    classes: tuple[str, ...],
+    up_axis: str,
+    part_names: tuple[tuple[str, ...], ...] | None = None,
+    shard_samples: int = SHARD_SAMPLES,
 ) -> Iterator[PointsWriter]:
-    """Write clouds to HDF5 piece by piece; nothing is left at `path` when the block fails."""
-    parts = {} if part_names is None else {"part_names": part_names}
-    with new_h5(path, classes=classes, up_axis=up_axis, **parts) as file:
-        yield PointsWriter(path, file, with_parts=part_names is not None)
+    """Write clouds piece by piece to a folder of shards; nothing is left at `path` when the block fails."""
+    attributes = {"classes": classes, "up_axis": up_axis} | ({} if part_names is None else {"part_names": part_names})
+    unfinished = Unfinished(path, fingerprint=None)
+    with unfinished.open():
+        with ExitStack() as open_files:
+            writer = PointsWriter(unfinished, shard_samples, attributes, open_files)
+            yield writer
+            if not writer.shards:
+                writer.begin_shard()
+        unfinished.finish(writer.shards)
 
 
-def write_points(path: Path, points: PointCloudDataset) -> None:
-    """Write a dataset that is in memory to HDF5."""
-    with new_points(path, classes=points.classes, up_axis=points.up_axis, part_names=points.part_names) as writer:
+def write_points(path: Path, points: PointCloudDataset, *, shard_samples: int = SHARD_SAMPLES) -> None:
+    """Write a dataset that is in memory to a folder of shards."""
+    attributes = {"classes": points.classes, "up_axis": points.up_axis, "part_names": points.part_names}
+    with new_points(path, **attributes, shard_samples=shard_samples) as writer:
         for split, clouds in points.splits.items():
             writer.append(split, clouds)
 
@@ -53,33 +90,34 @@ def write_points(path: Path, points: PointCloudDataset) -> None:
 class PointsReader:
     """Point clouds on disk, read in slices."""
 
-    def __init__(self, path: Path, file: h5py.File):
-        self._path, self._file = path, file
-        self.classes, self.up_axis, self.splits = stored_classes(file), str(file.attrs["up_axis"]), tuple(file)
-        self.part_names = tuple(map(tuple, json.loads(file.attrs.get("part_names", "[]")))) or None
+    def __init__(self, file: ShardedFile):
+        self._file = file
+        self.classes, self.up_axis = tuple(json.loads(file.attributes["classes"])), str(file.attributes["up_axis"])
+        self.counts, self.splits = file.counts, tuple(file.counts)
+        self.part_names = tuple(map(tuple, json.loads(file.attributes.get("part_names", "[]")))) or None
 
-    def labels(self, split: str) -> np.ndarray:
-        """Labels i8 [N] of `split`."""
-        return read_array(self._path, group_of(self._path, self._file, split), "labels", "i8")
+    def labels(self, split: str, rows: slice = slice(None)) -> np.ndarray:
+        """Labels i8 [n] of the given rows of `split`."""
+        return self._file.rows(split, "labels", rows)
 
-    def points(self, split: str, rows: slice = slice(None)) -> np.ndarray:
-        """Points f4 [n, P, 3] of the given rows of `split`."""
-        return read_rows(self._path, group_of(self._path, self._file, split), "points", rows)
+    def points(self, split: str, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Points f4 [n, P, 3] of the given rows of `split`, a slice or increasing indices."""
+        return self._file.rows(split, "points", rows)
 
-    def parts(self, split: str, rows: slice = slice(None)) -> np.ndarray:
+    def parts(self, split: str, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Parts i8 [n, P] of the given rows of `split`, each into the part names of the cloud's class."""
-        return read_rows(self._path, group_of(self._path, self._file, split), "parts", rows)
+        return self._file.rows(split, "parts", rows)
 
     def require_parts(self) -> tuple[tuple[str, ...], ...]:
         """Part names [C][K]; InputError where the dataset has no part labels."""
         if self.part_names is None:
             expected = "expected a dataset with part labels (params.yaml: select.segmentation)"
-            raise InputError(f"{self._path}: no parts, {expected}")
+            raise InputError(f"{self._file.path}: no parts, {expected}")
         return self.part_names
 
 
 @contextmanager
 def open_points(path: Path) -> Iterator[PointsReader]:
     """Open what `write_points` wrote, to read it piece by piece."""
-    with open_h5(path) as file:
-        yield PointsReader(path, file)
+    with open_shards(path) as file:
+        yield PointsReader(file)

@@ -1,4 +1,4 @@
-"""data/points/<dataset>.h5 of a detection dataset: scans with boxes."""
+"""data/points/<dataset>/ of a detection dataset: scans with boxes, in one shard."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,19 @@ import h5py
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import group_of, new_h5, open_h5, read_array, stored_classes
+from stages.artifacts.shards import Shard, numbered, read_manifest
 from stages.artifacts.types import Scene, Scenes
+from stages.artifacts.unfinished import new_folder
 
 
 def write_scenes(path: Path, scenes: Scenes) -> None:
-    """Write `scenes` to HDF5, one group a scan."""
-    with new_h5(path, classes=scenes.classes, up_axis=scenes.up_axis) as file:
+    """Write `scenes` as a folder of one shard, one group a scan."""
+    shard = Shard(numbered(0), {split: (0, len(scans)) for split, scans in scenes.splits.items()})
+    with (
+        new_folder(path, [shard]) as unfinished,
+        unfinished.new_shard(shard) as written,
+        new_h5(written, classes=scenes.classes, up_axis=scenes.up_axis) as file,
+    ):
         for split, scans in scenes.splits.items():
             file.create_group(split)
             for scan in scans:
@@ -47,5 +54,6 @@ class ScenesReader:
 @contextmanager
 def open_scenes(path: Path) -> Iterator[ScenesReader]:
     """Open what `write_scenes` wrote."""
-    with open_h5(path) as file:
+    (shard,) = read_manifest(path)
+    with open_h5(path / shard.name) as file:
         yield ScenesReader(path, file)

@@ -70,16 +70,19 @@ class ClipModel:
 
     def encode_depth(self, depth: Maps, *, batch_size: int) -> np.ndarray:
         """Features f4 [N, V, D] of depth maps f4 [N, V, R, R] in 0..1, `batch_size` maps at a time."""
-        return self.encode_pieces([depth], batch_size=batch_size, maps=depth.shape[0] * depth.shape[1])
+        tower = self.image_tower(batch_size=batch_size, maps=depth.shape[0] * depth.shape[1])
+        return self.encode_pieces([depth], batch_size=batch_size, tower=tower)
 
-    def encode_pieces(self, pieces: Iterable[Maps], *, batch_size: int, maps: int) -> np.ndarray:
-        """The same of depth maps that come in pieces [n, V, R, R], `maps` maps of all pieces together.
-
-        The next piece is made and sent to the device while it encodes this one. Where that many maps pay for it, the
-        tower is compiled on the way.
-        """
+    def image_tower(self, *, batch_size: int, maps: int) -> CompiledWhereItPays:
+        """The image tower for `encode_pieces`; where `maps` maps of all calls pay for it, it is compiled on the way."""
         pays_from = break_even(self._model.visual, self.device)
-        tower = CompiledWhereItPays(self._model.encode_image, batches=-(-maps // batch_size), pays_from=pays_from)
+        return CompiledWhereItPays(self._model.encode_image, batches=-(-maps // batch_size), pays_from=pays_from)
+
+    def encode_pieces(self, pieces: Iterable[Maps], *, batch_size: int, tower: CompiledWhereItPays) -> np.ndarray:
+        """The same of depth maps that come in pieces [n, V, R, R], by a `tower` of `image_tower`.
+
+        The next piece is made and sent to the device while it encodes this one.
+        """
         return self._in_batches(lambda batch: self._encode_batch(batch, tower), pieces, batch_size)
 
     def encode_patches(

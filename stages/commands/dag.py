@@ -1,7 +1,7 @@
 """Writes into dvc.yaml the code that every stage depends on: `python -m stages.commands.dag`.
 
-A stage depends on its module, on the folder of every package that its imports reach, and of the packages that all
-stages share (`artifacts`, `config`, `core`) on the files alone: an edit of one artifact's module reruns the stages that
+A stage depends on its module, on the folder of every package that its imports reach, and of two packages that all
+stages share (`artifacts`, `config`) on the files alone: an edit of one artifact's module reruns the stages that
 read or write this artifact. Of `config` these are the sections that the stage reads, or the folder where it reads all.
 """
 
@@ -18,7 +18,7 @@ import yaml
 from stages.config.params import Params
 from stages.core.cli import run_command
 
-SHARED = (("artifacts",), ("config", "core"))  # packages of which a stage depends on single files, a list each
+SHARED = (("artifacts",), ("config",))  # packages of which a stage depends on single files, a list each
 ALL_SECTIONS = Path("stages/config/params.py")  # imports every section; a stage depends on those that it reads
 WIDTH = 118
 

@@ -22,6 +22,7 @@ from stages.config.pretrain import Pretrain, PretrainParts
 from stages.config.render import Render
 from stages.config.report import Report
 from stages.config.reproduce import Reproduce
+from stages.config.run import Run
 from stages.config.search import Search
 from stages.config.section import Id, section
 from stages.config.segment import Segment
@@ -37,6 +38,7 @@ class Params:
     """The whole of params.yaml."""
 
     select: Select
+    run: Run
     dataset: dict[Id, Dataset]
     backbone: dict[Id, Backbone]
     download: Download

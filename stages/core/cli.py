@@ -1,6 +1,7 @@
 """How a stage or a command takes its arguments, and how it ends on bad input."""
 
 import argparse
+import importlib
 import inspect
 import os
 import sys
@@ -18,17 +19,22 @@ def warn(message: str) -> None:
 
 
 def run_stage(main: Callable[..., None]) -> None:
-    """Call `main` with the command line's arguments: positional parameters, and a flag for each keyword.
+    """Call `main` with the command line's arguments: positional parameters, and an option for each keyword.
+
+    It is a flag, or takes a text where the keyword's default is None.
 
     The help text is the first paragraph of main's docstring.
     """
     module = inspect.getmodule(main)
     name = module.__spec__.name if module.__spec__ else module.__name__
+    main = getattr(importlib.import_module(name), main.__name__)  # not of __main__: other processes do not find that
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=(main.__doc__ or "").partition("\n\n")[0])
     for parameter in inspect.signature(main).parameters.values():
         if parameter.name in NOT_OPTIONS:
             continue
-        if parameter.kind is parameter.KEYWORD_ONLY:
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is None:
+            parser.add_argument(f"--{parameter.name.replace('_', '-')}", help="see the description")
+        elif parameter.kind is parameter.KEYWORD_ONLY:
             parser.add_argument(f"--{parameter.name.replace('_', '-')}", action="store_true")
         else:
             parser.add_argument(parameter.name, help=f"name of the {parameter.name} in params.yaml")

@@ -4,11 +4,6 @@ import numpy as np
 from numba import njit
 
 
-def spread(samples: int, most: int | None) -> np.ndarray:
-    """Rows i8 of at most `most` of so many samples, evenly spread in their order; None keeps all."""
-    return np.unique(np.linspace(0, samples - 1, most or samples).round().astype(int))
-
-
 @njit(cache=True, nogil=True)
 def farthest_points(points, count, start):
     """Indices i8 [count] of `points` f4 [P, >=3] by farthest-point sampling from index `start` (Eldar et al. 1997).
@@ -37,3 +32,8 @@ def sample_farthest(points, start, nearest, chosen):
             nearest[i] = min(nearest[i], dx * dx + dy * dy + dz * dz)
             if nearest[i] > distance:
                 best, distance = i, nearest[i]
+
+
+def spread(samples: int, limit: int | None) -> np.ndarray:
+    """Rows of at most `limit` of `samples` samples, evenly spread in their order; None keeps all."""
+    return np.unique(np.linspace(0, samples - 1, min(limit or samples, samples)).round().astype(int))

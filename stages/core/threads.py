@@ -11,8 +11,13 @@ RUNS_A_THREAD = 4  # enough that all threads end together, and few that wait for
 
 
 def available_cores() -> int:
-    """Cores that this process may use; where the system cannot tell (macOS, Windows), those of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use; where the system cannot tell (macOS, Windows), those of the machine.
+
+    NUMBA_NUM_THREADS limits them: whoever shares a machine out to several processes sets it.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("NUMBA_NUM_THREADS", "")
+    return min(cores, int(limit)) if limit.isdecimal() and int(limit) else cores
 
 
 def map_in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:

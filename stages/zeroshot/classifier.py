@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import softmax
 
 from stages.artifacts.types import Prompts
+from stages.core.blocks import in_blocks
 from stages.core.errors import InputError
 from stages.core.text import ensemble
 
@@ -50,8 +51,12 @@ def class_logits(features: np.ndarray, text: np.ndarray, *, view_weights: np.nda
     The sum over views of weight * (feature . text) is (sum of weight * feature) . text, so one product is enough
     (PointCLIP V2, eq. 3; PointCLIP, eq. 4).
     """
-    weighted = np.einsum("nvd,v->nd", features, np.asarray(view_weights, np.float32))
-    return np.float32(logit_scale) * weighted @ text.T
+    weights = np.asarray(view_weights, np.float32)
+
+    def logits(some: np.ndarray) -> np.ndarray:
+        return np.float32(logit_scale) * np.einsum("nvd,v->nd", some, weights) @ text.T
+
+    return in_blocks(logits, features)
 
 
 def rank_classes(logits: np.ndarray, *, top: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from stages.artifacts.figures import NoneOfTheseFigures
 from stages.artifacts.types import Features
 from stages.config.evaluate import Evaluate, NoneOfThese
+from stages.core.blocks import in_blocks
 from stages.zeroshot.evaluation import Classifier
 from stages.zeroshot.metrics import bootstrap_interval
 
@@ -38,7 +39,8 @@ def similarity(features: Features, classifier: Classifier) -> np.ndarray:
 def agreement(features: Features, classifier: Classifier) -> np.ndarray:
     """Mean over views f4 [N] of the probability that each gives to the class that all together name."""
     best = classifier.logits(features).argmax(axis=1)
-    by_view = softmax(np.float32(features.logit_scale) * features.values @ classifier.text.T, axis=2)
+    scale = np.float32(features.logit_scale)
+    by_view = in_blocks(lambda some: softmax(scale * some @ classifier.text.T, axis=2), features.values)
     return np.take_along_axis(by_view, best[:, None, None], axis=2)[..., 0].mean(axis=1)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import entr, logsumexp, softmax
 
 from stages.config.evaluate import ViewPooling
+from stages.core.blocks import in_blocks
 from stages.zeroshot.classifier import class_logits
 
 LEAST = 1e-9  # weight of a view that has earned none, so that an object whose views all have none keeps their mean
@@ -55,8 +56,12 @@ def pooled_logits(
     if pooling == "mean":
         return class_logits(features, text, view_weights=view_weights, logit_scale=logit_scale)
     weights = np.asarray(view_weights, np.float64)
-    scores = np.float32(logit_scale) * features @ text.T
-    return (weights.sum() * POOLINGS[pooling](scores, weights / weights.sum())).astype(np.float32)
+
+    def logits(some: np.ndarray) -> np.ndarray:
+        scores = np.float32(logit_scale) * some @ text.T
+        return (weights.sum() * POOLINGS[pooling](scores, weights / weights.sum())).astype(np.float32)
+
+    return in_blocks(logits, features)
 
 
 def _mean(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -21,11 +21,12 @@ import torch
 from timing import seconds
 
 from stages.artifacts.depth import new_depth, open_depth
+from stages.artifacts.shards import Shard, numbered
+from stages.artifacts.unfinished import new_folder
 from stages.backbones.clip import ClipModel
 from stages.backbones.device import choose_device
 from stages.backbones.loading import build, register
 from stages.backbones.weights import read_weights
-from stages.extract import encode
 from stages.projection.presets import PRESETS
 from stages.projection.rendering import render
 
@@ -40,7 +41,7 @@ def bundled() -> torch.nn.Module:
 
 
 def write_maps(path: Path, samples: int) -> None:
-    """A file of rendered maps as stage render writes it, of random ellipsoids."""
+    """Rendered maps as stage render writes it, of random ellipsoids."""
     generator = np.random.default_rng(0)
     directions = generator.normal(size=(samples, 1024, 3))
     points = (
@@ -48,7 +49,12 @@ def write_maps(path: Path, samples: int) -> None:
     )
     projection = PRESETS["v2_classification"]
     views = projection.view_names
-    with new_depth(path, classes=["blob"], views=views, polarity="white_background", dtype="u1") as writer:
+    shard = Shard(numbered(0), {"test": (0, samples)})
+    with (
+        new_folder(path, [shard]) as unfinished,
+        unfinished.new_shard(shard) as file,
+        new_depth(file, classes=["blob"], views=views, polarity="white_background", dtype="u1") as writer,
+    ):
         writer.append("test", render(points.astype("f4"), projection), np.zeros(samples, "i8"))
 
 
@@ -63,15 +69,17 @@ def compare(name: str, model: torch.nn.Module, path: Path, *, repeats: int, devi
         _finish(device)
 
     with open_depth(path) as maps:
-        images = len(maps.labels("test")) * len(maps.views)
+        rows, step = slice(0, maps.counts["test"]), BATCH // len(maps.views)
+        images = rows.stop * len(maps.views)
         pixels = torch.rand(images, 3, clip.resolution, clip.resolution, device=device).split(BATCH)
 
         def stage() -> None:
-            encode(clip, maps, "test", BATCH)
+            tower = clip.image_tower(batch_size=BATCH, maps=images)
+            clip.encode_pieces(maps.chunks("test", rows, step), batch_size=BATCH, tower=tower)
 
         loop(), stage()
         runs = [(*both_seconds(loop), *both_seconds(stage)) for _ in range(repeats)]
-        reading = seconds(lambda: [None for _ in maps.chunks("test", BATCH // len(maps.views))])
+        reading = seconds(lambda: [None for _ in maps.chunks("test", rows, step)])
     wall = statistics.median(loop_wall / stage_wall for loop_wall, _, stage_wall, _ in runs)
     processor = statistics.median(loop_time / stage_time for _, loop_time, _, stage_time in runs)
     loop_wall, _, stage_wall, _ = (images / statistics.median(times) for times in zip(*runs, strict=True))
@@ -105,7 +113,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     device = choose_device(arguments.device)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "maps.h5"
+        path = Path(folder) / "maps"
         write_maps(path, 10 * arguments.samples)
         compare("bundled", bundled(), path, repeats=arguments.repeats, device=device)
         write_maps(path, arguments.samples)

@@ -11,6 +11,7 @@ Needs data/points: `dvc repro download`.
 """
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -123,7 +124,7 @@ def render_beside_its_loop(params: Params, folder: Path, repeats: int) -> None:
     projection = resolve(params.render)
 
     def stage() -> None:
-        Paths(folder).depth(OBJECTS).unlink(missing_ok=True)
+        shutil.rmtree(Paths(folder).depth(OBJECTS), ignore_errors=True)
         render_stage.main(OBJECTS, params=params, root=folder)
 
     def loop() -> None:
