@@ -116,6 +116,16 @@ MISTAKES = [
         ["box", "cauchy"],
         "sweep.kernels.values.1: render.smooth.kernel 'cauchy': expected one of ",
     ),
+    (
+        "preset.opendlign.sets",
+        {"render.method": "v3"},
+        "preset.opendlign.sets: render.method 'v3': expected one of v2, ",
+    ),
+    (
+        "sweep.view_sets.cross",
+        {"render.method": ["v2", "v3"]},
+        "sweep.view_sets.values.0: render.method 'v3': expected one of v2, v1, contour, shaded, depth_shaded",
+    ),
     ("sweep.kernels.param", "render.kernels", "sweep.kernels.values.0: render.kernels: unknown key"),
     ("sweep.text_inputs.values", [["mine"]], "sweep.text_inputs.values.0: search.candidates 'mine': expected one of "),
     ("sweep.text_inputs.fixed", {"serch.timed": True}, "sweep.text_inputs.values.0: serch.timed: no such section"),

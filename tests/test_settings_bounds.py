@@ -274,6 +274,12 @@ MISTAKES = [
     ("sweep.kernels.values", [], ONE),
     ("sweep.kernels.values", [NAN], ".0: Input should be a valid string, or Input should be a valid integer, or "),
     ("sweep.view_sets.cross", {"render.rotate_test": []}, ".render.rotate_test: expected at least 1 of them, got []"),
+    ("sweep.view_sets.cross", {"render.view_set": ["v1"]}, " render.view_set: expected every key once in param, cross"),
+    (
+        "sweep.view_sets.fixed",
+        {"render.view_set": "v1"},
+        "sweep.view_sets.cross render.view_set: expected every key once",
+    ),
     ("sweep.kernels.fixed", {"timed": True}, ".timed: expected a full key, section.name, got 'timed'"),
     ("reproduce.overrides", {"datasets": []}, ".datasets: expected a full key, section.name, got 'datasets'"),
     ("reproduce.sweeps", ["shots"], " 'shots': no such entry of sweep; known are backbones, combinations, "),
@@ -297,7 +303,7 @@ def expected_line(key, says):
     """A mistake's line up to where `says` ends: `says` may go on with the key, or begin with another one."""
     if says.startswith((".", " ")):
         return f"{key}{says}"
-    return says if says.startswith("select.") else f"{key}: {says}"
+    return says if says.startswith(("select.", "sweep.")) else f"{key}: {says}"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import field
 from typing import Annotated
 
 from stages.config.section import Key, Some, section
+from stages.core.errors import InconsistentError
 
 Swept = str | int | float | tuple[str, ...]
 
@@ -21,6 +22,10 @@ class Sweep:
     values: Annotated[tuple[Swept, ...], Some]
     fixed: dict[Key, bool | str | int | float | tuple[str | int, ...]]
     cross: dict[Key, Annotated[tuple[Swept, ...], Some]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if twice := [key for key in self.params if self.params.count(key) > 1 or key in self.fixed]:
+            raise InconsistentError(f"cross {twice[0]}: expected every key once in param, cross and fixed")
 
     @property
     def params(self) -> tuple[str, ...]:

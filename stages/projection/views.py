@@ -65,6 +65,8 @@ def cyclic(a: float, b: float, c: float) -> list[tuple[float, float, float]]:
     return [(a, b, c), (b, c, a), (c, a, b)]
 
 
+# Vertices of regular polyhedra, evenly spread directions of which none is up. Su et al. (2015, MVCNN) place cameras so,
+# with four turns in the plane of the picture, for objects without a common upright pose.
 SIGNS, GOLDEN = (-1, 1), (1 + 5**0.5) / 2
 ICOSAHEDRON = [vertex for i in SIGNS for j in SIGNS for vertex in cyclic(0, i, j * GOLDEN)]
 CUBE = [(i, j, k) for i in SIGNS for j in SIGNS for k in SIGNS]
