@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
 from stages.commands import archive_fewshot, sweep
 from stages.commands.workspace import workspace
+from stages.config.sweep import Sweep
 from stages.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +87,24 @@ def test_a_sweep_lists_every_protocol_with_the_seconds_of_its_search(checkout):
     ]
     assert (checkout / "params.yaml").read_bytes() == before
     assert not (checkout / "data/search").exists() and not (checkout / "reports/metrics").exists()
+
+
+def test_a_sweep_that_was_stopped_goes_on_with_the_value_that_is_not_done(tmp_path, monkeypatch):
+    made, entry, asked = SimpleNamespace(folder=tmp_path), Sweep(param="render.smooth.kernel", values=("box", "mish"), fixed={}), []
+
+    def measured(_, value, overrides):
+        asked.append(value)
+        if asked == ["box", "mish"]:
+            raise KeyboardInterrupt
+        return [SweepRow(value=value, dataset="d", backbone="b", protocol="p", top1=1.0, seconds=None)]
+
+    monkeypatch.setattr(sweep, "_measured", measured)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.sweep_rows(made, "kernels", entry, {}, state="one")
+    rows = sweep.sweep_rows(made, "kernels", entry, {}, state="one")
+    assert [row.value for row in rows] == ["box", "mish"] and asked == ["box", "mish", "mish"]
+    sweep.sweep_rows(made, "kernels", entry, {}, state="another")
+    assert asked[3:] == ["box", "mish"]
 
 
 def test_few_shots_of_a_dataset_that_is_not_selected_are_archived(checkout):

@@ -12,6 +12,7 @@ import sys
 import time
 
 import pytest
+import torch
 import yaml
 from checkout import contents, ran
 from paper_world import ROOT, World
@@ -24,6 +25,7 @@ from stages.config.params import load_params
 from stages.reporting.published import count_cells, parse_published
 
 pytestmark = pytest.mark.timeout(1800)  # DVC alone takes a second or two a stage, and there are ninety
+ONE_DATASET = {"datasets": ["modelnet40"], "classification": ["modelnet40"]}
 RESULTS = ("reports/metrics", "reports/tables", "reports/experiments", "data/search", "data/predictions")
 
 
@@ -103,14 +105,14 @@ def test_a_second_run_does_nothing(world, rehearsal):
 def small(world):
     """A fresh checkout that runs classification with one backbone; it has DVC's cache where the rehearsal has run."""
 
-    def make(name, *, sweeps=("kernels",), selected=(), **options):
+    def make(name, *, sweeps=("kernels",), select=(), **options):
         root = world.copy(name, **options)
         overrides = {
             "select.datasets": ["modelnet40", "scanobjectnn_pb_t50_rs"],
             "select.fewshot": [],
             "select.segmentation": [],
             "select.backbones": ["vit_b32"],
-        } | dict(selected)
+        } | {f"select.{axis}": names for axis, names in dict(select).items()}
         document = yaml.safe_load((root / "params.yaml").read_text())
         document["reproduce"]["overrides"] |= overrides
         document["reproduce"]["overrides"].pop("sweep.text_inputs.fixed")
@@ -143,8 +145,9 @@ def test_what_is_missing_takes_its_own_cells_and_nothing_else(world, small):
 
 @pytest.mark.slow
 def test_an_archive_that_is_not_the_locked_one_is_left_out_and_said(world, small):
-    selected = {"select.datasets": ["modelnet40", "shapenetpart"], "select.segmentation": ["shapenetpart"]}
-    root = small("other_archive", sweeps=(), selected=selected)
+    datasets = ["modelnet40", "shapenetpart"]
+    select = {"datasets": datasets, "classification": datasets[:1], "segmentation": datasets[1:]}
+    root = small("other_archive", sweeps=(), select=select)
     archive = "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip"
     lock = {f"shapenetpart/{archive}": {"file": archive, "bytes": 3, "checksum": f"sha256:{'0' * 64}"}}
     (root / "data/archives.lock").write_text(json.dumps(lock))
@@ -156,8 +159,7 @@ def test_an_archive_that_is_not_the_locked_one_is_left_out_and_said(world, small
 
 @pytest.mark.slow
 def test_weights_that_nobody_offers_take_their_backbone_and_nothing_else(world, small, monkeypatch):
-    selected = {"select.datasets": ["modelnet40"], "select.backbones": ["rn101", "vit_b32"]}
-    root = small("without_weights", sweeps=(), selected=selected)
+    root = small("without_weights", sweeps=(), select=ONE_DATASET | {"backbones": ["rn101", "vit_b32"]})
     [address] = [path for path in world.files if path.endswith("/RN101.pt")]
     monkeypatch.delitem(world.files, address)
     monkeypatch.setattr(world, "home", world.folder / "other_home")  # with an empty cache
@@ -175,10 +177,11 @@ def test_weights_that_nobody_offers_take_their_backbone_and_nothing_else(world, 
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(world, small):
-    whole, killed = (small(name, selected={"select.datasets": ["modelnet40"]}) for name in ("whole", "killed"))
+    whole, killed = (small(name, select=ONE_DATASET) for name in ("whole", "killed"))
     for root in (whole, killed):
         shutil.rmtree(root / ".dvc/cache", ignore_errors=True)
-    world.paper("--yes", root=whole)
+    stages = ran(world.paper("--yes", root=whole))
+    assert stages.count("generate@modelnet40") == 1 < stages.count("render@modelnet40")  # the sweep asks no model again
     run = world.start("--yes", root=killed)
     deadline = time.monotonic() + 300
     while not (killed / ".runs/paper/data/depth/modelnet40.h5").exists():
@@ -279,6 +282,15 @@ def test_a_form_that_is_not_signed_is_told(tmp_path):
     assert (finding.state, finding.entry) == (preflight.MISSING, "mine")
     assert finding.found == "its form-bound a.zip is not in data/raw/mine"
     assert finding.do == "sign the form at x.org, then put it there"
+
+
+def test_a_machine_without_a_gpu_is_told_what_that_means(monkeypatch):
+    for device in (torch.cuda, torch.backends.mps):
+        monkeypatch.setattr(device, "is_available", lambda: False)
+    for driver, do in (("", "DAYS"), ("NVIDIA H100, 550.1", "install torch with CUDA")):
+        monkeypatch.setattr(preflight, "_said_by", lambda *_, driver=driver: driver)
+        finding = preflight.device_finding()
+        assert finding.state == preflight.OK and do in finding.do
 
 
 def test_a_full_disk_stops_the_run(tmp_path):

@@ -29,7 +29,7 @@ from stages.projection.settings import resolve
 from stages.projection.visibility import render_with_visibility
 from stages.prompt_search.protocols import PROTOCOLS, PromptPool
 
-CLOUDS, CLASSES = 16, 10
+CLOUDS, CLASSES = 64, 10
 USUAL_POINTS = 2048  # of a dataset whose entry tells none
 LONG_ENOUGH = 0.1  # seconds that are measured, at the least one run
 
