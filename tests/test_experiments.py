@@ -90,7 +90,11 @@ def test_a_sweep_lists_every_protocol_with_the_seconds_of_its_search(checkout):
 
 
 def test_a_sweep_that_was_stopped_goes_on_with_the_value_that_is_not_done(tmp_path, monkeypatch):
-    made, entry, asked = SimpleNamespace(folder=tmp_path), Sweep(param="render.smooth.kernel", values=("box", "mish"), fixed={}), []
+    made, entry, asked = (
+        SimpleNamespace(folder=tmp_path),
+        Sweep(param="render.smooth.kernel", values=("box", "mish"), fixed={}),
+        [],
+    )
 
     def measured(_, value, overrides):
         asked.append(value)

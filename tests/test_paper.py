@@ -17,7 +17,7 @@ import yaml
 from checkout import contents, ran
 from paper_world import ROOT, World
 
-from stages.commands import preflight
+from stages.commands import preflight, rates
 from stages.commands.estimate import estimate
 from stages.commands.rates import Rates
 from stages.config.dataset import Dataset, RawFile
@@ -233,6 +233,15 @@ def test_the_estimate_counts_the_epochs_of_runs_as_published():
     assert (without.work, with_it.work) == ("0 maps at most", f"{10 * (learned + scored):,} maps at most")
     assert with_it.seconds["cpu"] == 100 * learned + 10 * scored
     assert with_it.bytes - without.bytes == 4 * (2468 * 512 + 21 * 512**2)  # adapted features, and the adapter
+
+
+def test_the_estimate_measures_as_many_points_as_are_kept():
+    published = load_params(ROOT).reproduce.overrides
+    for download, kept in (({}, [1024, 1024, 2048]), ({"download.num_points": 512}, [512] * 3)):
+        chosen = load_params(ROOT, overrides=published | download)
+        assert [rates.points_of(chosen, name) for name in chosen.select.datasets] == kept
+    rate = rates.measure(load_params(ROOT, overrides={"select.backbones": ["bundled"]}), torch.device("cpu"), root=ROOT)
+    assert rate.render > 0 and set(rate.encode) == {"bundled"}
 
 
 @pytest.mark.parametrize(

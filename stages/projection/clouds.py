@@ -37,7 +37,7 @@ def concatenate_clouds(
     `in_single` does. Raises InputError naming `source` and the index of the first cloud that is empty, a single point,
     all one point, not finite, or not made of x, y, z.
     """
-    if isinstance(points, np.ndarray) and points.ndim == 3 and len(points):  # all at once: one by one takes ten times
+    if isinstance(points, np.ndarray) and points.ndim == 3 and len(points):  # all at once, as fast as numpy
         clouds = _coordinates(points, source=source, first_sample=first_sample)
     else:
         alone = (np.asarray(cloud)[None] for cloud in points)
