@@ -3,6 +3,11 @@
 `from stages import PointClip` is the way in for Python code that has objects of its own.
 """
 
+import os
+
+# The model hub's library would ask it for a list, once a day, to describe the calling program in its own header.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 __all__ = ["PointClip"]
 
 

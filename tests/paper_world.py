@@ -78,7 +78,7 @@ class World:
     """The outside at `url`, and the checkout at `root`, whose data/raw is empty but for what is bound to a form."""
 
     def __init__(self, folder: Path):
-        self.folder, self.root = folder, folder / "checkout"
+        self.folder, self.root, self.home = folder, folder / "checkout", folder / "home"
         self.files: dict[str, bytes] = {}
         self.log: list[tuple[str, str]] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -115,12 +115,11 @@ class World:
 
     def environment(self) -> dict[str, str]:
         """A home without git's identity and with no cache; the model hub is the loopback server."""
-        home = self.folder / "home"
         gone = ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "OPENAI_API_KEY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "http_proxy")
         kept = {name: value for name, value in os.environ.items() if name not in gone and "GIT_" not in name}
         return kept | {
-            "HOME": str(home),
-            "HF_HOME": str(home / "hub"),
+            "HOME": str(self.home),
+            "HF_HOME": str(self.home / "hub"),
             "HF_ENDPOINT": self.url,
             "HF_HUB_DISABLE_XET": "1",
             "FAKE_PYTHON": str(self._python),

@@ -19,7 +19,7 @@ from stages.config.params import load_params
 from stages.config.render import Densify, Render, Smooth
 from stages.core.errors import InputError
 from stages.projection import contour, fast, maps, shading, sparse, voxels
-from stages.projection.clouds import orient
+from stages.projection.clouds import concatenate_clouds, orient
 from stages.projection.contour import outline
 from stages.projection.kernels import KERNELS, kernel_weights, separate
 from stages.projection.maps import crop_pixels, resize
@@ -377,6 +377,17 @@ def test_further_columns_are_ignored():
 def test_a_bad_cloud_is_named_with_its_sample(bad, expected):
     with pytest.raises(InputError, match=f"shapes.h5: sample 1: .*{expected}"):
         render([cloud(0), bad], CLASSIFICATION, source="shapes.h5")
+
+
+def test_clouds_of_one_array_are_taken_as_each_alone():
+    clouds = np.stack([cloud(0), cloud(1) + 1e6, cloud(2) * 1e-12, cloud(3) * 1e12]).astype(np.float32)
+    flat, offsets = concatenate_clouds(clouds)
+    np.testing.assert_array_equal(flat, np.concatenate([concatenate_clouds([one])[0] for one in clouds]))
+    np.testing.assert_array_equal(offsets, np.arange(5) * len(cloud(0)))
+    for bad, expected in ((np.nan, "finite"), (-np.inf, "finite"), (1.0, "apart")):
+        clouds[2] = bad
+        with pytest.raises(InputError, match=f"^x: sample 12: expected .*{expected}"):
+            concatenate_clouds(clouds, source="x", first_sample=10)
 
 
 def test_resolve_applies_overrides_on_the_preset():

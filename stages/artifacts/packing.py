@@ -47,24 +47,22 @@ def is_packed(dataset: h5py.Dataset) -> bool:
 def write_packed(dataset: h5py.Dataset, first: int, rows: np.ndarray, *, level: int) -> None:
     """Write `rows` from sample `first` on."""
     chunks = map_in_threads(lambda n: _pack(rows[n], level), len(rows))
-    for n, chunk in enumerate(chunks):
-        dataset.id.write_direct_chunk(_offset(dataset, first + n), chunk)
+    identifier, rest = dataset.id, (0,) * (rows.ndim - 1)
+    for n, chunk in enumerate(chunks, first):
+        identifier.write_direct_chunk((n, *rest), chunk)
 
 
 def read_packed(dataset: h5py.Dataset, rows: slice | np.ndarray) -> np.ndarray:
     """Samples `rows`, a slice or indices; OSError where a chunk is damaged."""
     samples = np.arange(len(dataset))[rows]
     values = np.empty((len(samples), *dataset.shape[1:]), dataset.dtype)
+    identifier, rest = dataset.id, (0,) * (values.ndim - 1)
 
     def read(n: int) -> None:
-        _unpack(dataset.id.read_direct_chunk(_offset(dataset, samples[n]))[1], values[n])
+        _unpack(identifier.read_direct_chunk((samples[n], *rest))[1], values[n])
 
     map_in_threads(read, len(samples))
     return values
-
-
-def _offset(dataset: h5py.Dataset, sample: int) -> tuple[int, ...]:
-    return (sample, *(0,) * (dataset.ndim - 1))
 
 
 def _pack(sample: np.ndarray, level: int) -> bytes:

@@ -19,7 +19,7 @@ from stages.backbones.clip import ClipModel
 from stages.backbones.precision import precision_on
 from stages.backbones.weights import read_weights
 from stages.config.backbone import Backbone
-from stages.core.errors import InputError
+from stages.core.errors import InputError, reason
 
 QUICK_GELU = "-quickgelu"  # how open_clip ends the names of architectures with OpenAI's activation
 
@@ -42,7 +42,7 @@ def load_backbone(
         model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry, root)
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {_one_line(error)}"
+            f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {reason(error)}"
         ) from error
     return _clip_model(model, name, entry, architecture=architecture, precision=precision, device=device)
 
@@ -150,7 +150,7 @@ def fetch_weights(name: str, entry: Backbone) -> Path | None:
         raise InputError(
             f"params.yaml: backbone.{name}: {file} of {place} is not cached and does not download; "
             f"put it at data/weights/{name}{Path(file).suffix} and that path in backbone.{name}.pretrained "
-            f"({_one_line(error)})"
+            f"({reason(error)})"
         ) from error
 
 
@@ -193,11 +193,7 @@ def _tokenizer(name: str, architecture: str) -> Callable[..., torch.Tensor]:
             return open_clip.get_tokenizer(architecture)
         except (ImportError, OSError, HfHubHTTPError) as error:
             raise InputError(
-                f"params.yaml: backbone.{name}: the tokenizer of '{architecture}' does not load: {_one_line(error)}"
+                f"params.yaml: backbone.{name}: the tokenizer of '{architecture}' does not load: {reason(error)}"
             ) from error
 
     return lambda texts, **options: tokenizer()(texts, **options)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -9,7 +9,7 @@ import open_clip
 from stages.artifacts.files import read_text
 from stages.artifacts.paths import Paths
 from stages.backbones.loading import architecture_name
-from stages.commands.rates import Rates
+from stages.commands.rates import Rates, points_of
 from stages.config.dataset import Dataset
 from stages.config.params import Params, load_params
 from stages.config.train import Train
@@ -192,14 +192,15 @@ def _models_bytes(chosen: Params) -> float:
 def _patches_row(chosen: Params, rates: Sequence[Rates]) -> Row:
     config, views = chosen.patches, preset_named(chosen.patches.preset, key="patches.preset").views
     shapes = size = 0
-    for entry in map(chosen.dataset_entry, chosen.select.segmentation):
+    for dataset in chosen.select.segmentation:
+        entry = chosen.dataset_entry(dataset)
         others = samples(entry) - samples(entry, EVALUATED)
         splits = len([split for split in entry.splits or () if split != EVALUATED])
         kept = samples(entry, EVALUATED) + min(others, splits * _classes(entry) * config.search_shapes)
         shapes += kept * len(chosen.select.segmentation_backbones)
         for name in chosen.select.segmentation_backbones:
             cells = _grid(chosen, name) ** 2
-            size += kept * views * (cells * _width(chosen, name) * 2 + 6 * (entry.points or 2048))
+            size += kept * views * (cells * _width(chosen, name) * 2 + 6 * points_of(chosen, dataset))
     seconds = {
         rate.device: shapes / max(1, len(rate.patches)) * sum(rate.patches.values()) for rate in rates if rate.patches
     }
@@ -207,8 +208,8 @@ def _patches_row(chosen: Params, rates: Sequence[Rates]) -> Row:
 
 
 def _points_bytes(chosen: Params) -> float:
-    entries = map(chosen.dataset_entry, chosen.select.datasets)
-    return float(sum(samples(entry) * (entry.points or 2048) * 12 for entry in entries))
+    names = chosen.select.datasets
+    return float(sum(samples(chosen.dataset_entry(name)) * points_of(chosen, name) * 12 for name in names))
 
 
 def _classes(entry: Dataset) -> int:

@@ -3,8 +3,9 @@
 The backbones have random weights, so that nothing is fetched: how long arithmetic takes depends on no value.
 """
 
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from stages.artifacts.depth import new_depth
 from stages.artifacts.types import Features, Prompts
 from stages.backbones.clip import ClipModel
 from stages.backbones.loading import random_backbone
@@ -20,18 +22,20 @@ from stages.config.params import Params
 from stages.fewshot.classifiers import CloudClassifier
 from stages.fewshot.methods import learning_from_clouds
 from stages.fewshot.runs import run_specs
+from stages.projection.device import projection_device
 from stages.projection.presets import preset_named
 from stages.projection.rendering import render
 from stages.projection.settings import resolve
 from stages.projection.visibility import render_with_visibility
 from stages.prompt_search.protocols import PROTOCOLS, PromptPool
 
-POINTS, CLASSES = 2048, 10
+CLOUDS, CLASSES = 64, 10
+USUAL_POINTS = 2048  # of a dataset whose entry tells none
 LONG_ENOUGH = 0.1  # seconds that are measured, at the least one run
 
 
 class Rates(NamedTuple):
-    """Seconds on one device: a map rendered and encoded, a sentence, a shape of `patches`, a cloud of a training step.
+    """Seconds on one device: a map rendered and stored, encoded, a sentence, a shape of `patches`, a training cloud.
 
     `search` is a sentence that all search protocols try on a sample. Those of a backbone are by its name.
     """
@@ -48,9 +52,9 @@ class Rates(NamedTuple):
 def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
     """The rates of everything that `params` selects."""
     select, on_cpu = params.select, device.type == "cpu"
-    clouds = np.random.default_rng(0).normal(size=(4, POINTS, 3)).astype("f4")
+    clouds = _clouds(params, select.classification)
     projection = resolve(params.render)
-    maps = render(clouds, projection)[0, :1].repeat(2 if on_cpu else 512, axis=0)[None]
+    maps = render(clouds[:1], projection)[0, :1].repeat(2 if on_cpu else 512, axis=0)[None]
     sentences = [f"a depth map of a thing number {number}" for number in range(8 if on_cpu else 512)]
     taught = _taught(params)
     encode, text, patches, cloud_step = {}, {}, {}, {}
@@ -64,18 +68,44 @@ def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
             batch_size = params.extract.batch_size
             encode[name] = _seconds(partial(model.encode_depth, maps, batch_size=batch_size)) / maps.shape[1]
         if name in select.segmentation_backbones and select.segmentation:
-            patches[name] = _patches(clouds, maps, model, params)
+            patches[name] = _patches(_clouds(params, select.segmentation)[:4], maps, model, params)
         if name in taught:
             cloud_step[name] = smoothing + projection.views * _map_step(maps[0, :32], model)
     return Rates(
         device=device.type,
-        render=_seconds(partial(render, clouds, projection)) / (len(clouds) * projection.views),
+        render=_seconds(partial(_render, clouds, params, device)) / (len(clouds) * projection.views),
         search=_search_rate(params),
         encode=encode,
         text=text,
         patches=patches,
         cloud_step=cloud_step,
     )
+
+
+def points_of(params: Params, dataset: str) -> int:
+    """Points that `download` keeps of a cloud of a published dataset."""
+    entry = params.dataset_entry(dataset)
+    return params.download.num_points or entry.num_points or entry.points or USUAL_POINTS
+
+
+def _clouds(params: Params, datasets: Sequence[str]) -> np.ndarray:
+    """Random clouds f4 [N, P, 3] of as many points as the largest of the datasets has."""
+    points = max((points_of(params, name) for name in datasets), default=USUAL_POINTS)
+    return np.random.default_rng(0).normal(size=(CLOUDS, points, 3)).astype("f4")
+
+
+def _render(clouds: np.ndarray, params: Params, device: torch.device) -> None:
+    """What stage render does with clouds: project, pack and store them; on the device where the method can."""
+    projection = resolve(params.render)
+    name = "cpu" if device.type == "cpu" else params.render.device
+    where = projection_device(name, method=projection.method, key="render.device")
+    attributes = {"views": projection.view_names, "polarity": projection.polarity, "dtype": params.render.dtype}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        new_depth(Path(folder) / "depth.h5", classes=(), **attributes) as writer,
+    ):
+        maps = render(clouds, projection, device=where, in_bytes=params.render.dtype == "u1")
+        writer.append("test", maps, np.zeros(len(maps), np.int64))
 
 
 def _taught(params: Params) -> list[str]:

@@ -12,9 +12,12 @@ FAR = 1024.0
 SMALLEST, LARGEST = 2.0**-10, 2.0**20
 
 
-def in_single(points: np.ndarray) -> np.ndarray:
-    """Clouds [..., P, 3] as f4 [..., P, 3]: a far one about its own centre, a tiny or huge one of extent 1."""
-    low, high = ends(points)
+def in_single(points: np.ndarray, *, between: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Clouds [..., P, 3] as f4 [..., P, 3]: a far one about its own centre, a tiny or huge one of extent 1.
+
+    `between` are their `ends`, where the caller knows them.
+    """
+    low, high = between or ends(points)
     with np.errstate(over="ignore", invalid="ignore"):
         extent = (high - low).max(axis=-1, keepdims=True)
         ordinary = (extent == 0) | (extent >= SMALLEST) & (extent <= LARGEST)

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from tqdm import tqdm
 
 from stages.config.dataset import Dataset, RawFile
-from stages.core.errors import InputError, one_line
+from stages.core.errors import InputError, reason
 from stages.datasets import archives
 from stages.datasets.archive_lock import LOCK, locked, write_lock
 
@@ -127,11 +127,11 @@ def _download_hub(mirror: str, raw: RawFile, target: Path) -> None:
     try:
         got = hf_hub_download(repository, file, repo_type="dataset", local_dir=staging)
     except LocalEntryNotFoundError as error:
-        raise MirrorError(f"not reached ({one_line(error)})", lasting=True) from error  # the library has tried again
+        raise MirrorError(f"not reached ({reason(error)})", lasting=True) from error  # the library has tried again
     except HfHubHTTPError as error:
-        raise MirrorError(one_line(error), lasting=error.response.status_code < 500) from error
+        raise MirrorError(reason(error), lasting=error.response.status_code < 500) from error
     except Exception as error:  # what breaks in the middle of a transfer depends on the library's transport
-        raise MirrorError(one_line(error), lasting=isinstance(error, ValueError)) from error
+        raise MirrorError(reason(error), lasting=isinstance(error, ValueError)) from error
     os.replace(got, _part_path(target))
     shutil.rmtree(staging)
     _check(_part_path(target), raw, lasting=True)
@@ -146,7 +146,7 @@ def _download(url: str, raw: RawFile, target: Path) -> None:
             with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
                 start = _receive(response, url, raw, part, start=start)
         except requests.RequestException as error:
-            raise MirrorError(one_line(error), lasting=False) from error
+            raise MirrorError(reason(error), lasting=False) from error
         except OSError as error:
             raise InputError(f"{part}: not written ({error})") from error
     _check(part, raw, lasting=start == 0)
