@@ -22,12 +22,12 @@ def on_surface(vertices: np.ndarray, faces: np.ndarray, *, count: int, rng: np.r
     corners = vertices[faces].astype(np.float64)
     areas = np.sqrt((np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]) ** 2).sum(axis=1)) / 2
     until = np.cumsum(areas)
-    corners = corners[np.searchsorted(until, rng.random(count) * until[-1])]
-    origins, edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
-    along = rng.random((count, 2, 1))
-    along[along[:, 0, 0] + along[:, 1, 0] > 1] -= 1  # the other half of the parallelogram is folded back
-    moved = edges * np.abs(along)
-    return moved[:, 0] + moved[:, 1] + origins
+    chosen = np.searchsorted(until, rng.random(count) * until[-1])
+    origin, first, second = (corners[chosen, corner].T for corner in range(3))  # along x, y, z: long loops
+    along, across = rng.random((count, 2)).T
+    folded = along + across > 1  # the other half of the parallelogram is folded back
+    moved = (first - origin) * np.abs(along - folded) + (second - origin) * np.abs(across - folded)
+    return np.ascontiguousarray((moved + origin).T)
 
 
 def thin(clouds: Clouds, *, count: int, method: str, seed: int) -> Clouds:
