@@ -14,10 +14,11 @@ import json
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -28,7 +29,7 @@ from PIL import Image
 
 from stages.artifacts.library import Encoding, Entry, first_difference, read_entries, write_library
 from stages.core.errors import InputError, one_line
-from stages.core.threads import available_cores
+from stages.core.threads import available_cores, map_in_threads
 from stages.own.inputs import find_files, read_cloud
 from stages.own.library import background_features, encoding_of
 from stages.own.results import Axis, Up
@@ -40,7 +41,8 @@ from stages.retrieval.floor import null_scores_of_objects, null_scores_of_words
 from stages.retrieval.pooling import POOLINGS, best_views
 
 AT_ONCE = 8  # objects that are encoded together: always so many, because the last bits depend on the shape of a product
-AHEAD = 6 * AT_ONCE  # objects that are read before they are asked for
+AHEAD = 6  # times as many are read before they are asked for
+BLOCK = 1 << 16  # bytes of a file that are hashed at a time
 KEPT_EVERY = 10.0  # seconds after which what was encoded is written down
 
 Key = tuple[str, str]  # name and hash: points on a mesh are drawn by its name
@@ -84,13 +86,13 @@ class Indexing:
     encode: Encode
     strict: bool = False
 
-    def entries(self, files: Iterable[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, bool]]:
+    def entries(self, files: Sequence[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, bool]]:
         """The entry of every file and whether it was encoded now, in no order."""
         cores = available_cores()
         ready: list[Prepared] = []
         begun: deque[Future[list[Entry]]] = deque()
         with ThreadPoolExecutor(cores) as pool:
-            for one in _read_ahead(pool, lambda file: self._prepare(file, known), files):
+            for one in self._read_ahead(pool, files, known):
                 if one.points is None:
                     yield one.entry, False
                 else:
@@ -104,6 +106,19 @@ class Indexing:
                 begun.append(pool.submit(self._encoded, ready))
             for batch in begun:
                 yield from ((entry, True) for entry in batch.result())
+
+    def _read_ahead(
+        self, pool: ThreadPoolExecutor, files: Sequence[Path], known: Mapping[Key, Entry]
+    ) -> Iterator[Prepared]:
+        """Every file as it was read, in order; at most AHEAD times AT_ONCE of them wait in memory."""
+        begun: deque[Future[list[Prepared]]] = deque()
+        for start in range(0, len(files), AT_ONCE):
+            some = files[start : start + AT_ONCE]
+            begun.append(pool.submit(lambda some: [self._prepare(file, known) for file in some], some))
+            if len(begun) == AHEAD:
+                yield from begun.popleft().result()
+        for read in begun:
+            yield from read.result()
 
     def _prepare(self, file: Path, known: Mapping[Key, Entry]) -> Prepared:
         name = file.relative_to(self.folder).as_posix()
@@ -210,8 +225,10 @@ def index(
 
 def content_hash(file: Path) -> str:
     """SHA-256 of a file's bytes; that of a .gltf also covers the files that its buffers lie in."""
+    digest = hashlib.sha256()
     with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256")
+        while block := opened.read(BLOCK):
+            digest.update(block)
     for buffer in _buffers(file) if file.suffix.lower() == ".gltf" else ():
         digest.update(buffer.read_bytes())
     return digest.hexdigest()
@@ -231,19 +248,6 @@ def _buffers(file: Path) -> list[Path]:
     except (ValueError, LookupError, TypeError, AttributeError):
         return []
     return [buffer for buffer in named if not buffer.name.startswith("data:") and buffer.is_file()]
-
-
-def _read_ahead(
-    pool: ThreadPoolExecutor, work: Callable[[Path], Prepared], files: Iterable[Path]
-) -> Iterator[Prepared]:
-    """What `work` makes of every file, in order; at most AHEAD are begun before they are asked for."""
-    begun: deque[Future[Prepared]] = deque()
-    for file in files:
-        begun.append(pool.submit(work, file))
-        if len(begun) >= AHEAD:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
 
 
 def _entries_of(out: Path, encoding: Encoding) -> list[Entry]:
@@ -293,7 +297,13 @@ def _write(out: Path, entries: Sequence[Entry], encoding: Encoding, words: np.nd
     if readable:
         features = np.stack([entry.features for entry in readable])
         null_scores = {
-            "words": {name: null_scores_of_words(features, words, pooling=name) for name in POOLINGS},
-            "objects": {name: null_scores_of_objects(features, words, pooling=name) for name in POOLINGS},
+            "words": _under_poolings(partial(null_scores_of_words, features, words)),
+            "objects": _under_poolings(partial(null_scores_of_objects, features, words)),
         }
     write_library(out, entries, encoding, null_scores)
+
+
+def _under_poolings(null_scores: Callable[..., list[float]]) -> dict[str, list[float]]:
+    """What `null_scores` gives under every pooling, each in a thread."""
+    names = [*POOLINGS]
+    return dict(zip(names, map_in_threads(lambda n: null_scores(pooling=names[n]), len(names)), strict=True))

@@ -30,10 +30,11 @@ def null_scores_of_words(features: np.ndarray, words: np.ndarray, *, pooling: st
 
     `features` [N, V, D] are those of the library. A word that all objects belong to has no null score.
     """
+    if not len(words) or not len(features):
+        return []
     found = score_table(pool(features, pooling), words[:, None])
-    fitting, sure = _fitting(features, words, found)
-    own = _alike(words)[:, fitting] & sure if len(words) else np.empty_like(found, bool)
-    return _highest(found, without=own)
+    fitting = found.argmax(axis=0)
+    return _highest(found, without=_alike(words)[:, fitting] & _sure(features, words, fitting))
 
 
 def null_scores_of_objects(features: np.ndarray, words: np.ndarray, *, pooling: str) -> list[float]:
@@ -41,8 +42,10 @@ def null_scores_of_objects(features: np.ndarray, words: np.ndarray, *, pooling: 
 
     At most MOST_QUERIES objects of the library are asked for.
     """
+    if not len(words) or not len(features):
+        return []
     vectors = pool(features, pooling)
-    fitting, _ = _fitting(features, words, score_table(vectors, words[:, None]))
+    fitting = score_table(vectors, words[:, None]).argmax(axis=0)
     asked = spread(len(features), most=MOST_QUERIES)
     return _highest(score_table(vectors, np.moveaxis(vectors[:, asked], 1, 0)), without=fitting == fitting[asked, None])
 
@@ -57,13 +60,10 @@ def spread(count: int, *, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
-def _fitting(features: np.ndarray, words: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The word i8 [N] that fits every object best, and whether enough views say so, or a word alike: bool [N]."""
-    if not len(words) or not len(features):
-        return np.zeros(len(features), np.int64), np.zeros(len(features), bool)
-    fitting = found.argmax(axis=0)
+def _sure(features: np.ndarray, words: np.ndarray, fitting: np.ndarray) -> np.ndarray:
+    """Whether enough views of every object have the word `fitting` i8 [N] that fits it best, or one alike: bool [N]."""
     of_views = np.stack([(view.astype(np.float32) @ words.T).argmax(axis=1) for view in np.moveaxis(features, 1, 0)])
-    return fitting, _alike(words)[of_views, fitting].mean(axis=0) >= AGREEING
+    return _alike(words)[of_views, fitting].mean(axis=0) >= AGREEING
 
 
 def _alike(words: np.ndarray) -> np.ndarray:
