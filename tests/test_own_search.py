@@ -27,7 +27,6 @@ from stages.core.root import default_root
 from stages.datasets.registry import read
 from stages.own.search import Searchable
 from stages.reporting.contact_sheet import Tile, contact_sheet
-from stages.retrieval import floor as floors
 from stages.retrieval.background import WORDS
 from stages.retrieval.evaluation import average_precision, chosen_pooling, retrieval_figures
 from stages.retrieval.floor import floor, null_scores_of_objects, null_scores_of_words, spread
@@ -123,11 +122,18 @@ def test_null_scores_by_hand():
     assert found == [expected[0], expected[1], expected[1]]
 
 
-def test_a_floor_is_a_quantile_of_enough_null_scores():
-    null = list(np.linspace(0, 1, 21))
-    assert floor(null, rate=0.05) == pytest.approx(0.95)
-    assert floor(null, rate=0.5) == pytest.approx(0.5)
-    assert floor(null[: floors.FEWEST - 1]) is None and floor([]) is None
+def test_a_floor_is_the_null_score_that_the_rate_says():
+    null = [score / 20 for score in range(21)]
+    # 0.05 of 22 is at least one score above, 0.1 of 22 two, 0.5 of 22 eleven
+    assert [floor(null, rate=rate) for rate in (0.05, 0.1, 0.5)] == [1.0, 0.95, 0.5]
+    assert floor(null[:19]) == null[18] and floor(null[:18]) is None and floor([]) is None
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=60, unique=True), st.sampled_from([0.05, 0.1, 0.25, 0.5]))
+def test_of_scores_alike_the_share_of_the_rate_gets_past_the_floor_of_the_others(values, rate):
+    floors = [floor(values[:place] + values[place + 1 :], rate=rate) for place in range(len(values))]
+    past = sum(lowest is not None and value > lowest for value, lowest in zip(values, floors, strict=True))
+    assert past == int(rate * len(values))
 
 
 def test_random_words_get_past_the_floor_as_often_as_it_says():
@@ -226,7 +232,7 @@ def test_words_that_mean_nothing_match_nothing(library, capsys):
 
 
 def test_a_smaller_rate_is_a_higher_floor(library):
-    floors_of = [library.search("sofa", rate=rate).floor for rate in (0.01, 0.05, 0.5)]
+    floors_of = [library.search("sofa", rate=rate).floor for rate in (0.05, 0.1, 0.5)]
     assert floors_of == sorted(floors_of, reverse=True)
 
 
