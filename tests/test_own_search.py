@@ -20,7 +20,6 @@ from stages.artifacts.library import read_entries, write_library
 from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.types import Features
-from stages.commands.pointclip.main import main
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.core.root import default_root
@@ -315,19 +314,8 @@ def test_a_library_that_is_cut_short_is_one_line(share, model, path, tmp_path):
         model.open_library(tmp_path / "l.parquet")
 
 
-def run(capsys, *arguments):
-    """Exit status, what the command printed, and what it said on stderr."""
-    try:
-        main([*map(str, arguments)])
-        status = 0
-    except SystemExit as ended:
-        status = ended.code
-    said = capsys.readouterr()
-    return status, said.out, said.err
-
-
-def test_the_command_prints_lines_json_csv_and_a_sheet(path, tmp_path, capsys):
-    status, printed, _ = run(capsys, "search", path, "a bed", "--top", "8", "--html", tmp_path / "beds.html")
+def test_the_command_prints_lines_json_csv_and_a_sheet(path, tmp_path, pointclip):
+    status, printed, _ = pointclip("search", path, "a bed", "--top", "8", "--html", tmp_path / "beds.html")
     lines = printed.splitlines()
     assert (
         status == 0
@@ -338,19 +326,17 @@ def test_the_command_prints_lines_json_csv_and_a_sheet(path, tmp_path, capsys):
     assert sum("below the floor" in line for line in lines) >= 1
     page = (tmp_path / "beds.html").read_text()
     assert page.count("data:image/png;base64,") == 8 and "a bed" in page
-    told = json.loads(run(capsys, "search", path, "a bed", "--json")[1])
+    told = json.loads(pointclip("search", path, "a bed", "--json")[1])
     assert told["objects"][0]["file"].startswith("bed_") and told["objects"][0]["above_floor"]
     assert told["false_positive_rate"] == 0.05 and told["pooling"] == DEFAULT and not told["nothing_matches"]
-    rows = list(
-        csv.DictReader(io.StringIO(run(capsys, "search", path, "--like", path.parent / "none.obj", "--csv")[1]))
-    )
+    rows = list(csv.DictReader(io.StringIO(pointclip("search", path, "--like", path.parent / "none.obj", "--csv")[1])))
     assert rows == []
-    rows = list(csv.DictReader(io.StringIO(run(capsys, "search", path, "a bed", "--csv", "--top", "2")[1])))
+    rows = list(csv.DictReader(io.StringIO(pointclip("search", path, "a bed", "--csv", "--top", "2")[1])))
     assert [row["rank"] for row in rows] == ["1", "2"] and rows[0]["file"] == told["objects"][0]["file"]
 
 
-def test_the_command_says_where_nothing_matches(path, capsys):
-    status, printed, _ = run(capsys, "search", path, "zxcv")
+def test_the_command_says_where_nothing_matches(path, pointclip):
+    status, printed, _ = pointclip("search", path, "zxcv")
     assert status == 0 and printed.startswith("nothing matches")
 
 
@@ -364,8 +350,8 @@ def test_the_command_says_where_nothing_matches(path, capsys):
         (("{library}", "bed", "--pooling", "sum"), "pooling 'sum': expected one of mean, max, best"),
     ],
 )
-def test_a_wrong_call_of_the_command_is_one_line(arguments, says, path, capsys):
-    status, _, _ = run(capsys, "search", *(str(one).replace("{library}", str(path)) for one in arguments))
+def test_a_wrong_call_of_the_command_is_one_line(arguments, says, path, pointclip):
+    status, _, _ = pointclip("search", *(str(one).replace("{library}", str(path)) for one in arguments))
     assert isinstance(status, str) and status.startswith("error: ") and says in status and "\n" not in status
 
 
