@@ -1,6 +1,7 @@
 """Fixtures of all tests, and what they have in common: one thread a worker, one cache of compiled code a session."""
 
 import fcntl
+import io
 import json
 import os
 import subprocess
@@ -35,3 +36,24 @@ def tiny(tmp_path_factory) -> Checkout:
     checkout = Checkout(root)
     checkout.traces = json.loads(traces.read_text())
     return checkout
+
+
+@pytest.fixture
+def pointclip(capsys, monkeypatch):
+    """Run the command in this process; its exit status, what it printed, and the lines on stderr without warnings."""
+    from stages.commands.pointclip.main import main
+
+    def run(*arguments, given=""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(given))
+        try:
+            main([*map(str, arguments)])
+            status = 0
+        except SystemExit as ended:
+            status = ended.code
+        said = capsys.readouterr()
+        lines = [
+            line for line in said.err.splitlines() if not line.startswith(("warning: backbone", "note: compiling"))
+        ]
+        return status, said.out, [*lines, *([status] if isinstance(status, str) else [])]
+
+    return run

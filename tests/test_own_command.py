@@ -13,7 +13,7 @@ import pytest
 import trimesh
 from own_objects import room, table_with_four_legs
 
-from stages.commands.pointclip.main import COMMANDS, main
+from stages.commands.pointclip.main import COMMANDS
 from stages.reporting.colours import COLOURS
 
 ROOT = Path(__file__).parents[1]
@@ -25,26 +25,6 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("mesh") / "table.stl"
     table_with_four_legs().export(path)
     return path
-
-
-@pytest.fixture
-def pointclip(capsys, monkeypatch):
-    """Run the command in this process; its exit status, what it printed, and the lines on stderr without warnings."""
-
-    def run(*arguments, given=""):
-        monkeypatch.setattr("sys.stdin", io.StringIO(given))
-        try:
-            main([*map(str, arguments)])
-            status = 0
-        except SystemExit as ended:
-            status = ended.code
-        said = capsys.readouterr()
-        lines = [
-            line for line in said.err.splitlines() if not line.startswith(("warning: backbone", "note: compiling"))
-        ]
-        return status, said.out, [*lines, *([status] if isinstance(status, str) else [])]
-
-    return run
 
 
 def test_a_mesh_and_a_cloud_are_classified_with_labels_from_stdin_and_shown(table, tmp_path, pointclip):

@@ -19,8 +19,8 @@ from filelock import FileLock
 
 from stages import PointClip
 from stages.artifacts.library import Encoding, Entry, read_entries, read_library, read_metadata, write_library
-from stages.commands.pointclip.main import main
 from stages.core.errors import InputError
+from stages.core.threads import TURN
 from stages.own import index as indexing
 from stages.own.index import content_hash
 
@@ -262,6 +262,12 @@ def test_what_is_dropped_of_a_file_is_noted_and_refused_where_that_is_asked(mode
     assert reject.error == f"{entry.notes} (strict)"
 
 
+def test_turns_at_the_interpreter_are_short_only_while_it_indexes(model, folder, tmp_path):
+    before, seen = sys.getswitchinterval(), []
+    model.index(folder, tmp_path / "library.parquet", each=lambda entry: seen.append(sys.getswitchinterval()))
+    assert set(seen) == {pytest.approx(TURN)} and sys.getswitchinterval() == before > TURN
+
+
 def test_the_hash_of_a_gltf_covers_its_buffers(tmp_path):
     buffer = tmp_path / "chair.bin"
     buffer.write_bytes(b"abcd")
@@ -329,15 +335,24 @@ def test_a_library_of_another_version_or_with_wrong_keys_is_one_line(tmp_path):
         read_library(tmp_path / "m.parquet")
 
 
-def test_the_command_tells_bad_files_and_ends_with_1(folder, tmp_path, capsys):
-    command = ["index", str(folder), "--out", str(tmp_path / "library.parquet"), "--points", "256", "--device", "cpu"]
-    with pytest.raises(SystemExit) as ended:
-        main([*command, "--json"])
-    said = capsys.readouterr()
-    told = json.loads(said.out)
-    assert ended.value.code == 1
-    assert (told["objects"], told["encoded"], told["unchanged"]) == (10, 10, 0)
-    assert f"error: {folder / 'broken.obj'}: not a readable obj file" in said.err
+def test_the_command_tells_bad_files_and_ends_with_1(folder, tmp_path, pointclip):
+    command = ["index", folder, "--out", tmp_path / "library.parquet", "--points", "256", "--device", "cpu"]
+    status, printed, errors = pointclip(*command, "--json")
+    told = json.loads(printed)
+    assert status == 1
+    assert (told["objects"], told["encoded"], told["unchanged"]) == (10, 10, 0) and "up_guessed" not in told
+    assert errors == [f"error: {folder / 'broken.obj'}: not a readable obj file: line 1: 'v 1 2'"]
     (folder / "broken.obj").unlink()
-    main(command)
-    assert "10 objects, 0 encoded now, 10 unchanged" in capsys.readouterr().out
+    status, printed, _ = pointclip(*command)
+    assert status == 0 and "10 objects, 0 encoded now, 10 unchanged" in printed
+
+
+def test_the_command_says_which_axes_it_guessed(folder, tmp_path, pointclip):
+    out = tmp_path / "library.parquet"
+    command = ("index", folder, "--out", out, "--points", "256", "--device", "cpu", "--up", "auto")
+    _, printed, _ = pointclip(*command)
+    ups = [entry.up for entry in read_library(out).entries]
+    counts = {axis: ups.count(axis) for axis in "xyz" if axis in ups}
+    assert f"up, guessed: {', '.join(f'{axis} of {count}' for axis, count in counts.items())}" in printed
+    _, printed, _ = pointclip(*command, "--json")
+    assert json.loads(printed)["up_guessed"] == counts

@@ -20,14 +20,12 @@ from stages.artifacts.library import read_entries, write_library
 from stages.artifacts.metrics import read_metrics
 from stages.artifacts.paths import Paths
 from stages.artifacts.types import Features
-from stages.commands.pointclip.main import main
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.core.root import default_root
 from stages.datasets.registry import read
 from stages.own.search import Searchable
 from stages.reporting.contact_sheet import Tile, contact_sheet
-from stages.retrieval import floor as floors
 from stages.retrieval.background import WORDS
 from stages.retrieval.evaluation import average_precision, chosen_pooling, retrieval_figures
 from stages.retrieval.floor import floor, null_scores_of_objects, null_scores_of_words, spread
@@ -123,11 +121,18 @@ def test_null_scores_by_hand():
     assert found == [expected[0], expected[1], expected[1]]
 
 
-def test_a_floor_is_a_quantile_of_enough_null_scores():
-    null = list(np.linspace(0, 1, 21))
-    assert floor(null, rate=0.05) == pytest.approx(0.95)
-    assert floor(null, rate=0.5) == pytest.approx(0.5)
-    assert floor(null[: floors.FEWEST - 1]) is None and floor([]) is None
+def test_a_floor_is_the_null_score_that_the_rate_says():
+    null = [score / 20 for score in range(21)]
+    # 0.05 of 22 is at least one score above, 0.1 of 22 two, 0.5 of 22 eleven
+    assert [floor(null, rate=rate) for rate in (0.05, 0.1, 0.5)] == [1.0, 0.95, 0.5]
+    assert floor(null[:19]) == null[18] and floor(null[:18]) is None and floor([]) is None
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=60, unique=True), st.sampled_from([0.05, 0.1, 0.25, 0.5]))
+def test_of_scores_alike_the_share_of_the_rate_gets_past_the_floor_of_the_others(values, rate):
+    floors = [floor(values[:place] + values[place + 1 :], rate=rate) for place in range(len(values))]
+    past = sum(lowest is not None and value > lowest for value, lowest in zip(values, floors, strict=True))
+    assert past == int(rate * len(values))
 
 
 def test_random_words_get_past_the_floor_as_often_as_it_says():
@@ -226,7 +231,7 @@ def test_words_that_mean_nothing_match_nothing(library, capsys):
 
 
 def test_a_smaller_rate_is_a_higher_floor(library):
-    floors_of = [library.search("sofa", rate=rate).floor for rate in (0.01, 0.05, 0.5)]
+    floors_of = [library.search("sofa", rate=rate).floor for rate in (0.05, 0.1, 0.5)]
     assert floors_of == sorted(floors_of, reverse=True)
 
 
@@ -309,19 +314,8 @@ def test_a_library_that_is_cut_short_is_one_line(share, model, path, tmp_path):
         model.open_library(tmp_path / "l.parquet")
 
 
-def run(capsys, *arguments):
-    """Exit status, what the command printed, and what it said on stderr."""
-    try:
-        main([*map(str, arguments)])
-        status = 0
-    except SystemExit as ended:
-        status = ended.code
-    said = capsys.readouterr()
-    return status, said.out, said.err
-
-
-def test_the_command_prints_lines_json_csv_and_a_sheet(path, tmp_path, capsys):
-    status, printed, _ = run(capsys, "search", path, "a bed", "--top", "8", "--html", tmp_path / "beds.html")
+def test_the_command_prints_lines_json_csv_and_a_sheet(path, tmp_path, pointclip):
+    status, printed, _ = pointclip("search", path, "a bed", "--top", "8", "--html", tmp_path / "beds.html")
     lines = printed.splitlines()
     assert (
         status == 0
@@ -332,19 +326,17 @@ def test_the_command_prints_lines_json_csv_and_a_sheet(path, tmp_path, capsys):
     assert sum("below the floor" in line for line in lines) >= 1
     page = (tmp_path / "beds.html").read_text()
     assert page.count("data:image/png;base64,") == 8 and "a bed" in page
-    told = json.loads(run(capsys, "search", path, "a bed", "--json")[1])
+    told = json.loads(pointclip("search", path, "a bed", "--json")[1])
     assert told["objects"][0]["file"].startswith("bed_") and told["objects"][0]["above_floor"]
     assert told["false_positive_rate"] == 0.05 and told["pooling"] == DEFAULT and not told["nothing_matches"]
-    rows = list(
-        csv.DictReader(io.StringIO(run(capsys, "search", path, "--like", path.parent / "none.obj", "--csv")[1]))
-    )
+    rows = list(csv.DictReader(io.StringIO(pointclip("search", path, "--like", path.parent / "none.obj", "--csv")[1])))
     assert rows == []
-    rows = list(csv.DictReader(io.StringIO(run(capsys, "search", path, "a bed", "--csv", "--top", "2")[1])))
+    rows = list(csv.DictReader(io.StringIO(pointclip("search", path, "a bed", "--csv", "--top", "2")[1])))
     assert [row["rank"] for row in rows] == ["1", "2"] and rows[0]["file"] == told["objects"][0]["file"]
 
 
-def test_the_command_says_where_nothing_matches(path, capsys):
-    status, printed, _ = run(capsys, "search", path, "zxcv")
+def test_the_command_says_where_nothing_matches(path, pointclip):
+    status, printed, _ = pointclip("search", path, "zxcv")
     assert status == 0 and printed.startswith("nothing matches")
 
 
@@ -358,8 +350,8 @@ def test_the_command_says_where_nothing_matches(path, capsys):
         (("{library}", "bed", "--pooling", "sum"), "pooling 'sum': expected one of mean, max, best"),
     ],
 )
-def test_a_wrong_call_of_the_command_is_one_line(arguments, says, path, capsys):
-    status, _, _ = run(capsys, "search", *(str(one).replace("{library}", str(path)) for one in arguments))
+def test_a_wrong_call_of_the_command_is_one_line(arguments, says, path, pointclip):
+    status, _, _ = pointclip("search", *(str(one).replace("{library}", str(path)) for one in arguments))
     assert isinstance(status, str) and status.startswith("error: ") and says in status and "\n" not in status
 
 

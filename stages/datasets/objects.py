@@ -16,7 +16,7 @@ from stages.core.precision import in_single
 from stages.datasets.formats import arrays, gltf, las, obj, off, pcd, ply, scenes, stl, text
 from stages.datasets.formats.geometry import FormatError, Geometry, without_bad_points
 from stages.datasets.reading import CloudsOnDisk, Reading, stacked
-from stages.datasets.sampling import on_surface, resample
+from stages.datasets.sampling import on_surface, resample, triangle_areas
 
 # To add a format: a module in formats/ and a line here.
 FORMATS: dict[str, Callable[[bytes, Path], Geometry]] = {
@@ -222,6 +222,5 @@ def _expect_surface(geometry: Geometry) -> None:
                 f"a single point, {len(geometry.vertices)} times" if len(geometry.vertices) > 1 else "a single point"
             )
         return
-    a, b, c = np.moveaxis(geometry.vertices[geometry.faces], 1, 0)
-    if not np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() > 0:
+    if not triangle_areas(geometry.vertices[geometry.faces]).sum() > 0:
         raise FormatError("a mesh without area")

@@ -1,8 +1,9 @@
 """A folder of objects -> a library of their features: every file encoded once, and only where it is new or changed.
 
-Threads read, sample and project the files while others encode what is ready: on a CPU as many as there are cores, each
-with a batch of its own on one core, because two that share a batch wait for each other. What is encoded is kept beside
-the library as it comes, so that a run that is stopped at any moment is continued by the next one, with the same result.
+As many threads as there are cores take turns at two kinds of work: to read and sample a file, and to project and encode
+a batch of what was read, each on one core, because two that share a batch wait for each other. What is encoded is kept
+beside the library as it comes, so that a run that is stopped at any moment is continued by the next one, with the same
+result.
 """
 
 import dataclasses
@@ -13,11 +14,13 @@ import json
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +29,7 @@ from PIL import Image
 
 from stages.artifacts.library import Encoding, Entry, first_difference, read_entries, write_library
 from stages.core.errors import InputError, one_line
-from stages.core.threads import available_cores
+from stages.core.threads import available_cores, map_in_threads, short_turns
 from stages.own.inputs import find_files, read_cloud
 from stages.own.library import background_features, encoding_of
 from stages.own.results import Axis, Up
@@ -38,7 +41,8 @@ from stages.retrieval.floor import null_scores_of_objects, null_scores_of_words
 from stages.retrieval.pooling import POOLINGS, best_views
 
 AT_ONCE = 8  # objects that are encoded together: always so many, because the last bits depend on the shape of a product
-AHEAD = 6  # times as many are read ahead
+AHEAD = 6  # times as many are read before they are asked for
+BLOCK = 1 << 16  # bytes of a file that are hashed at a time
 KEPT_EVERY = 10.0  # seconds after which what was encoded is written down
 
 Key = tuple[str, str]  # name and hash: points on a mesh are drawn by its name
@@ -46,10 +50,10 @@ Encode = Callable[[np.ndarray], np.ndarray]  # depth maps f4 [N, V, R, R] -> fea
 
 
 class Prepared(NamedTuple):
-    """A file that was read: what its row says already, and its depth maps f4 [A, V, R, R] under each of A axes."""
+    """A file that was read: what its row says already, and its points f4 [P, 3]; None where nothing is to encode."""
 
     entry: Entry
-    depth: np.ndarray | None
+    points: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ class Indexed:
 class Indexing:
     """What it takes to encode the files of one folder; `axes` are tried where the up axis is to be guessed.
 
-    `encode` is called in as many threads at a time as `encoders` says. With `strict` a file of which something is
-    dropped or guessed counts as unreadable.
+    `encode` is called from several threads at a time. With `strict` a file of which something is dropped or guessed
+    counts as unreadable.
     """
 
     folder: Path
@@ -80,28 +84,41 @@ class Indexing:
     projection: Projection
     axes: Sequence[Axis]
     encode: Encode
-    encoders: int = 1
     strict: bool = False
 
-    def entries(self, files: Iterable[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, bool]]:
-        """The entry of every file and whether it was encoded now, in no order; they are read ahead in threads."""
+    def entries(self, files: Sequence[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, bool]]:
+        """The entry of every file and whether it was encoded now, in no order."""
+        cores = available_cores()
         ready: list[Prepared] = []
         begun: deque[Future[list[Entry]]] = deque()
-        with ThreadPoolExecutor(self.encoders) as pool:
-            for one in _read_ahead(lambda file: self._prepare(file, known), files, ahead=AHEAD * AT_ONCE):
-                if one.depth is None:
+        with ThreadPoolExecutor(cores) as pool:
+            for one in self._read_ahead(pool, files, known):
+                if one.points is None:
                     yield one.entry, False
                 else:
                     ready.append(one)
                 if len(ready) == AT_ONCE:
                     begun.append(pool.submit(self._encoded, ready))
                     ready = []
-                if len(begun) > self.encoders:  # no more than these wait with their maps in memory
+                if len(begun) > cores:  # no more than these wait in memory
                     yield from ((entry, True) for entry in begun.popleft().result())
             if ready:
                 begun.append(pool.submit(self._encoded, ready))
             for batch in begun:
                 yield from ((entry, True) for entry in batch.result())
+
+    def _read_ahead(
+        self, pool: ThreadPoolExecutor, files: Sequence[Path], known: Mapping[Key, Entry]
+    ) -> Iterator[Prepared]:
+        """Every file as it was read, in order; at most AHEAD times AT_ONCE of them wait in memory."""
+        begun: deque[Future[list[Prepared]]] = deque()
+        for start in range(0, len(files), AT_ONCE):
+            some = files[start : start + AT_ONCE]
+            begun.append(pool.submit(lambda some: [self._prepare(file, known) for file in some], some))
+            if len(begun) == AHEAD:
+                yield from begun.popleft().result()
+        for read in begun:
+            yield from read.result()
 
     def _prepare(self, file: Path, known: Mapping[Key, Entry]) -> Prepared:
         name = file.relative_to(self.folder).as_posix()
@@ -114,24 +131,24 @@ class Indexing:
             cloud = read_cloud(file, source=str(file), points=self.encoding.points)
             if self.strict and cloud.read.notes:
                 raise InputError(f"{cloud.read.notes[0]} (strict)")
-            clouds = [orient(cloud.points, axis) for axis in self.axes]
-            depth = render(clouds, self.projection, threads=1, source=str(file))
         except (InputError, OSError) as error:
             reason = one_line(error).removeprefix(f"{file}: ")
             return Prepared(Entry(name, digest, error=reason), None)
         read = cloud.read
         counts = {"points": read.vertices, "triangles": read.faces}
-        return Prepared(Entry(name, digest, read.kind, **counts, notes="; ".join(read.notes)), depth)
+        return Prepared(Entry(name, digest, read.kind, **counts, notes="; ".join(read.notes)), cloud.points)
 
     def _encoded(self, ready: list[Prepared]) -> list[Entry]:
-        """The entries with features and thumbnails; a batch that is not full is filled up with empty maps."""
-        depth = np.stack([one.depth for one in ready])
-        filled = np.concatenate([depth, np.zeros((AT_ONCE - len(depth), *depth.shape[1:]), depth.dtype)])
-        encoded = [self.encode(of_axis)[: len(ready)] for of_axis in np.moveaxis(filled, 1, 0)]
+        """The entries with features and thumbnails; a batch that is not full is filled up with its last object."""
+        filled = ready + ready[-1:] * (AT_ONCE - len(ready))
+        clouds = [orient(one.points, axis) for axis in self.axes for one in filled]
+        depth = render(clouds, self.projection, threads=1)
+        depth = depth.reshape(len(self.axes), AT_ONCE, *depth.shape[1:])
+        encoded = [self.encode(of_axis)[: len(ready)] for of_axis in depth]
         views = around(self.encoding.views)
         chosen = np.stack([agreement(features[:, views]) for features in encoded]).argmax(axis=0)
         features = np.stack(encoded)[chosen, np.arange(len(ready))].astype(np.float16)
-        shown = [maps[axis, view] for maps, axis, view in zip(depth, chosen, best_views(features), strict=True)]
+        shown = depth[chosen, np.arange(len(ready)), best_views(features)]
         return [
             dataclasses.replace(one.entry, up=self.axes[axis], features=of_views, thumbnail=picture)
             for one, axis, of_views, picture in zip(ready, chosen, features, map(png, shown), strict=True)
@@ -187,25 +204,31 @@ def index(
 
     if not folder.is_dir():
         raise InputError(f"{folder}: {'a file, expected a folder' if folder.exists() else 'no such folder'}")
-    on_cpu = model._clip.device.type == "cpu"
+    in_turn = nullcontext() if model._clip.device.type == "cpu" else Lock()
+
+    def encode(depth: np.ndarray) -> np.ndarray:
+        with in_turn:
+            return model._clip.encode_depth(depth, batch_size=depth.shape[0] * depth.shape[1])
+
     indexing = Indexing(
         folder,
         encoding_of(model, up=up),
         model._projection,
         AXES if up == "auto" else (up,),
-        lambda depth: model._clip.encode_depth(depth, batch_size=depth.shape[0] * depth.shape[1]),
-        encoders=available_cores() if on_cpu else 1,
+        encode,
         strict=model.strict,
     )
     files, words = find_files([folder]), background_features(model)
-    with one_core_a_thread():
+    with one_core_a_thread(), short_turns():
         return index_folder(indexing, files, out, words=words, anew=anew, each=each)
 
 
 def content_hash(file: Path) -> str:
     """SHA-256 of a file's bytes; that of a .gltf also covers the files that its buffers lie in."""
+    digest = hashlib.sha256()
     with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256")
+        while block := opened.read(BLOCK):
+            digest.update(block)
     for buffer in _buffers(file) if file.suffix.lower() == ".gltf" else ():
         digest.update(buffer.read_bytes())
     return digest.hexdigest()
@@ -225,21 +248,6 @@ def _buffers(file: Path) -> list[Path]:
     except (ValueError, LookupError, TypeError, AttributeError):
         return []
     return [buffer for buffer in named if not buffer.name.startswith("data:") and buffer.is_file()]
-
-
-def _read_ahead(work: Callable[[Path], Prepared], files: Iterable[Path], *, ahead: int) -> Iterator[Prepared]:
-    """What `work` makes of every file, in order, in as many threads as there are cores.
-
-    At most `ahead` files are begun before they are asked for, which bounds the memory.
-    """
-    begun: deque = deque()
-    with ThreadPoolExecutor(available_cores()) as pool:
-        for file in files:
-            begun.append(pool.submit(work, file))
-            if len(begun) >= ahead:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
 
 
 def _entries_of(out: Path, encoding: Encoding) -> list[Entry]:
@@ -289,7 +297,13 @@ def _write(out: Path, entries: Sequence[Entry], encoding: Encoding, words: np.nd
     if readable:
         features = np.stack([entry.features for entry in readable])
         null_scores = {
-            "words": {name: null_scores_of_words(features, words, pooling=name) for name in POOLINGS},
-            "objects": {name: null_scores_of_objects(features, words, pooling=name) for name in POOLINGS},
+            "words": _under_poolings(partial(null_scores_of_words, features, words)),
+            "objects": _under_poolings(partial(null_scores_of_objects, features, words)),
         }
     write_library(out, entries, encoding, null_scores)
+
+
+def _under_poolings(null_scores: Callable[..., list[float]]) -> dict[str, list[float]]:
+    """What `null_scores` gives under every pooling, each in a thread."""
+    names = [*POOLINGS]
+    return dict(zip(names, map_in_threads(lambda n: null_scores(pooling=names[n]), len(names)), strict=True))

@@ -2,8 +2,8 @@
 
 What a good score is depends on the backbone, the objects and how many there are. So the library itself is asked for
 things that it has not: for each of many words, the highest score among the objects that are not the word's own. These
-are the null scores. A query whose best score is below their quantile 1 - rate matches nothing; a word without an object
-in the library gets past it with a probability of about `rate`, the false-positive rate.
+are the null scores. A query whose best score is below nearly all of them matches nothing; a word without an object in
+the library gets past it with a probability of about `rate`, the false-positive rate.
 
 Nobody has labelled the library, so an object counts as a word's own where no word that means something else fits it
 better, and at least two thirds of its views say so by themselves. Words mean nearly the same ("armchair", "chair")
@@ -12,6 +12,7 @@ bundled objects; how often words without an object get past the floor there and 
 reports/tables/retrieval.md.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,6 @@ RATE = 0.05
 AGREEING = 2 / 3  # share of an object's views that make it a word's own
 MOST_QUERIES = 100  # objects that are asked for in turn, evenly spread
 ALIKE = 0.5  # any from 0.4 to 0.7 gives the same figures on the train split
-FEWEST = 20  # null scores from which a quantile is taken
 
 
 def null_scores_of_words(features: np.ndarray, words: np.ndarray, *, pooling: str) -> list[float]:
@@ -30,10 +30,11 @@ def null_scores_of_words(features: np.ndarray, words: np.ndarray, *, pooling: st
 
     `features` [N, V, D] are those of the library. A word that all objects belong to has no null score.
     """
+    if not len(words) or not len(features):
+        return []
     found = score_table(pool(features, pooling), words[:, None])
-    fitting, sure = _fitting(features, words, found)
-    own = _alike(words)[:, fitting] & sure if len(words) else np.empty_like(found, bool)
-    return _highest(found, without=own)
+    fitting = found.argmax(axis=0)
+    return _highest(found, without=_alike(words)[:, fitting] & _sure(features, words, fitting))
 
 
 def null_scores_of_objects(features: np.ndarray, words: np.ndarray, *, pooling: str) -> list[float]:
@@ -41,15 +42,20 @@ def null_scores_of_objects(features: np.ndarray, words: np.ndarray, *, pooling: 
 
     At most MOST_QUERIES objects of the library are asked for.
     """
+    if not len(words) or not len(features):
+        return []
     vectors = pool(features, pooling)
-    fitting, _ = _fitting(features, words, score_table(vectors, words[:, None]))
+    fitting = score_table(vectors, words[:, None]).argmax(axis=0)
     asked = spread(len(features), most=MOST_QUERIES)
     return _highest(score_table(vectors, np.moveaxis(vectors[:, asked], 1, 0)), without=fitting == fitting[asked, None])
 
 
 def floor(null_scores: Sequence[float], *, rate: float = RATE) -> float | None:
-    """Quantile 1 - `rate` of the null scores; None where there are fewer than FEWEST, too few for a quantile."""
-    return float(np.quantile(null_scores, 1 - rate)) if len(null_scores) >= FEWEST else None
+    """The null score that a further one exceeds with a probability of at most `rate`: one of n + 1 is as likely the
+    highest as any other, so it is the ceil((1 - rate) (n + 1))-th lowest of n. None where n + 1 < 1 / `rate`.
+    """
+    above = math.floor(rate * (len(null_scores) + 1))
+    return float(sorted(null_scores)[-above]) if above else None
 
 
 def spread(count: int, *, most: int) -> np.ndarray:
@@ -57,13 +63,10 @@ def spread(count: int, *, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
-def _fitting(features: np.ndarray, words: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The word i8 [N] that fits every object best, and whether enough views say so, or a word alike: bool [N]."""
-    if not len(words) or not len(features):
-        return np.zeros(len(features), np.int64), np.zeros(len(features), bool)
-    fitting = found.argmax(axis=0)
+def _sure(features: np.ndarray, words: np.ndarray, fitting: np.ndarray) -> np.ndarray:
+    """Whether enough views of every object have the word `fitting` i8 [N] that fits it best, or one alike: bool [N]."""
     of_views = np.stack([(view.astype(np.float32) @ words.T).argmax(axis=1) for view in np.moveaxis(features, 1, 0)])
-    return fitting, _alike(words)[of_views, fitting].mean(axis=0) >= AGREEING
+    return _alike(words)[of_views, fitting].mean(axis=0) >= AGREEING
 
 
 def _alike(words: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@
 The wheel is built and installed with the extra `page` into a new virtual environment, as `pip` finds the packages; with
 `--environment` into one that is there already, of which only the wheel is replaced. Then, in an empty folder: meshes
 are drawn, classified, indexed and searched in words by `pointclip`, each a process of its own, and `pointclip serve` is
-opened in headless Chromium (on PATH, by `playwright`), where a mesh is chosen and named. Each step is checked, and
-its seconds are printed; nothing is asserted about time: machines differ.
+opened in headless Chromium (on PATH, by `playwright`), where a mesh is chosen and named. Each step is checked; stdout
+is a table of their seconds in Markdown, stderr what they found. Nothing is asserted about time: machines differ.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--environment", type=Path, help="virtual environment that has the packages already")
     asked = parser.parse_args()
-    print(f"on {cores()}")
+    print(f"{cores()}\n\n| step | s |\n| --- | ---: |", flush=True)
     with tempfile.TemporaryDirectory() as place:
         walk(Path(place), environment=asked.environment)
 
@@ -48,21 +48,21 @@ def walk(place: Path, *, environment: Path | None) -> None:
     python = (environment or timed("make an environment", lambda: new_environment(place))) / "bin/python"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     install += ["--no-deps", "--force-reinstall"] if environment else []
-    timed("install the wheel", lambda: run(place, *install, f"{wheel}[page]"))
+    timed("install the wheel and what it needs", lambda: run(place, *install, f"{wheel}[page]"))
     (place / "meshes").mkdir()
     draw_meshes(place / "meshes")
     pointclip = python.parent / "pointclip"
     classify = [pointclip, "classify", "meshes", "--labels", LABELS, "--json"]
     first = timed("classify a folder of 6 meshes, the first time", lambda: run(place, *classify))
     names = {Path(one["file"]).stem: one["best"][0][0] for one in json.loads(first)["objects"]}
-    print(f"    {names}")
+    tell(names)
     expect(names["table_0"] == "table", "the table is called otherwise")
     timed("classify the folder again", lambda: run(place, *classify))
     timed("classify one mesh", lambda: run(place, pointclip, "classify", "meshes/table_0.stl", "--labels", LABELS))
     timed("index the folder", lambda: run(place, pointclip, "index", "meshes", "--out", "library.parquet"))
     search = [pointclip, "search", "library.parquet", "a table", "--json", "--html", "found.html"]
     found = json.loads(timed("search it in words", lambda: run(place, *search)))
-    print(f"    {json.dumps(found)[:300]}")
+    tell([(one["file"], one["score"]) for one in found["objects"][:3]])
     expect((place / "found.html").is_file(), "no contact sheet")
     timed("open the page, choose a mesh, see its name", lambda: visit(place, pointclip))
 
@@ -114,7 +114,7 @@ def visit(place: Path, pointclip: Path) -> None:
             page.goto(address)
             page.set_input_files("input[type=file]", place / "meshes/table_0.stl")
             page.wait_for_selector("#scores dl")
-            print(f"    {page.inner_text('#scores').splitlines()[:4]}")
+            tell(page.inner_text("#scores").splitlines()[:4])
             browser.close()
     finally:
         server.send_signal(signal.SIGINT)
@@ -122,11 +122,16 @@ def visit(place: Path, pointclip: Path) -> None:
 
 
 def timed(step: str, work: Callable[[], T]) -> T:
-    """What `work` gives; its seconds are printed."""
+    """What `work` gives; its seconds are a row of the table."""
     result = []
     taken = seconds(lambda: result.append(work()))
-    print(f"{taken:7.1f} s  {step}", flush=True)
+    print(f"| {step} | {taken:.1f} |", flush=True)
     return result[0]
+
+
+def tell(found: object) -> None:
+    """What a step found, beside the table."""
+    print(f"    {found}", file=sys.stderr)
 
 
 def run(place: Path, *command) -> str:

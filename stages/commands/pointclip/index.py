@@ -32,6 +32,7 @@ def add_parser(commands) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Write the library with a progress bar; a file that cannot be read is a line on stderr and makes the status 1."""
     import json
+    from collections import Counter
 
     from tqdm import tqdm
 
@@ -40,22 +41,28 @@ def run(asked: argparse.Namespace) -> int:
     from stages.own.pointclip import PointClip
 
     model = PointClip(asked.backbone, device=asked.device, points=asked.points)
+    ups: Counter[str] = Counter()
     total = len(find_files([asked.folder])) if asked.folder.is_dir() else 0
     with tqdm(total=total, unit="object", disable=None) as bar:
 
         def each(entry) -> None:
             bar.update()
+            ups.update(entry.up)  # nothing where the file cannot be read
             if entry.notes:
                 say(f"note: {asked.folder / entry.path}: {entry.notes}")
             if entry.error is not None:
                 say(f"error: {asked.folder / entry.path}: {entry.error}")
 
         done = model.index(asked.folder, asked.out, up=asked.up, anew=asked.anew, each=each)
+    guessed = dict(sorted(ups.items())) if asked.up == "auto" else {}
     if asked.json:
         rejects = [{"file": entry.path, "error": entry.error} for entry in done.rejects]
         counts = {"library": str(done.path), "objects": done.objects, "encoded": done.encoded, "unchanged": done.known}
+        counts |= {"up_guessed": guessed} if guessed else {}
         print(json.dumps({"weights": model.weights, **counts, "rejects": rejects}, indent=2))
     else:
         print(f"{done.path}: {done.objects} objects, {done.encoded} encoded now, {done.known} unchanged")
+        if guessed:
+            print(f"up, guessed: {', '.join(f'{axis} of {count}' for axis, count in guessed.items())}")
         print(f"weights: {model.weights}")
     return int(bool(done.rejects))

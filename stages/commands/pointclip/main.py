@@ -1,4 +1,4 @@
-"""The command `pointclip`: what your own meshes and clouds are, from the shell."""
+"""The command `pointclip`: objects of one's own, from the shell."""
 
 import argparse
 import gc
@@ -40,7 +40,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command with all its subcommands."""
-    whole = argparse.ArgumentParser(prog="pointclip", description=__doc__.partition(": ")[2])
+    whole = argparse.ArgumentParser(
+        prog="pointclip",
+        description="What your own meshes and point clouds are, from the shell.",
+        epilog='example:\n  pointclip classify chair.obj scans/ --labels "chair, floor lamp, cactus"\n\n'
+        "pointclip <command> --help tells all options of a command, with an example",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = whole.add_subparsers(title="commands", metavar="<command>", required=True)
     for name in COMMANDS:
         importlib.import_module(f"stages.commands.pointclip.{name}").add_parser(commands)

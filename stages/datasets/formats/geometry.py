@@ -67,6 +67,8 @@ def mesh(vertices: np.ndarray, corners: np.ndarray, sizes: np.ndarray, *, droppe
 
 def triangulate(vertices: np.ndarray, corners: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Triangles i8 [F, 3] of polygons: fans where these lie inside the polygon, else by ear clipping."""
+    if (sizes == 3).all():
+        return corners.reshape(-1, 3)
     starts, fans = np.cumsum(sizes) - sizes, (sizes - 2).clip(min=0)
     owner = np.repeat(np.arange(len(sizes)), fans)
     step = np.arange(fans.sum()) - np.repeat(np.cumsum(fans) - fans, fans)
