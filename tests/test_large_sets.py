@@ -213,6 +213,16 @@ def test_a_cloud_that_is_not_finite_is_left_out_of_a_shard(project):
         np.testing.assert_array_equal(points.labels("train"), [1, 0, 0, 1])
 
 
+def test_a_bad_copy_of_modelnet40_c_is_never_left_out(project):
+    root, run = project
+    raw_layouts.modelnet40_c(root / "raw")
+    values = np.load(root / "raw/data_cutout_2.npy")
+    values[1, 0, 0] = np.inf
+    np.save(root / "raw/data_cutout_2.npy", values)
+    with pytest.raises(InputError, match="data_cutout_2.npy: cloud 1 has values that are not finite"):
+        run("modelnet40_c", reject_at_most=9)
+
+
 def test_a_split_of_bad_objects_alone_is_an_error(project):
     root, run = project
     raw_layouts.folder(root / "raw")
@@ -298,6 +308,12 @@ BAD = {  # layout, damage, what the line names
         "object-paths.json.gz: no path of 'missing'",
     ),
     "annotations of another kind": ("objaverse", repacked("lvis-annotations.json.gz", list), "of uids by class"),
+    "uids of another kind": (
+        "objaverse",
+        repacked("lvis-annotations.json.gz", lambda _: {"mug": 3}),
+        "of uids by class",
+    ),
+    "no annotated uid": ("objaverse", repacked("lvis-annotations.json.gz", lambda _: {}), "none of the 0 annotated"),
     "no list": ("openshape", lambda root: (root / LISTED).unlink(), "lvis.json: no such file"),
     "an empty list": ("openshape", rewrite(LISTED, b"[]"), "lvis.json: expected a list of objects"),
     "an object without a class": ("openshape", rewrite(LISTED, b'[{"uid": "a"}]'), "object 0 has no category"),
@@ -337,6 +353,11 @@ BAD = {  # layout, damage, what the line names
         "data_cutout_2.npy: cloud 0 has values that are not finite",
     ),
     "not Parquet": ("parquet", rewrite("c.parquet", b"PAR1"), "c.parquet: not a readable Parquet file"),
+    "no row": (
+        "parquet",
+        lambda root: [pq.write_table(pq.read_table(file).slice(0, 0), file) for file in root.glob("*.parquet")],
+        "no row, expected a cloud a row",
+    ),
     "no points": ("parquet", table(label=["chair"]), "c.parquet: no column points; it has label"),
     "no label": ("parquet", table(points=LISTS), "c.parquet: no column label"),
     "words for points": ("parquet", table(points=["a"], label=["chair"]), "column points is string, expected lists"),

@@ -114,10 +114,10 @@ class ClassificationMetrics:
     """Zero-shot classification, by protocol.
 
     `leakage` is top-1 of the search on test labels less that of the search on train labels, in points, where there is a
-    train split; `views` is top-1
-    of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged; `retrieval` is by
-    split and pooling over views; `ablations` are the baseline with one thing changed, by what and to which value;
-    `none_of_these` is by the score that tells what is of none of the classes.
+    train split; `views` is top-1 of each view alone, `sentences` top-1 by prompt set and number of sentences that are
+    averaged; `retrieval` is by split and pooling over views; `ablations` are the baseline with one thing changed, by
+    what and to which value; `none_of_these` is by the score that tells what is of none of the classes; `corruptions`
+    are of copies of the test objects, where there are any.
     """
 
     task: Literal["classification"] = "classification"

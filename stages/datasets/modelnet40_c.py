@@ -48,7 +48,8 @@ def _split(file: Path, stored: np.ndarray, source: Path) -> CloudsOnDisk:
 
     def read(rows: np.ndarray, reading: Reading) -> Clouds:
         names = [f"{file}: cloud {row}" for row in rows]
-        return finite_clouds(np.asarray(_array(file)[rows]), labels[rows], reading, names=names)
+        # a reading of its own, which rejects nothing: row for row the splits are copies of the same objects
+        return finite_clouds(np.asarray(_array(file)[rows]), labels[rows], Reading(), names=names)
 
     return CloudsOnDisk(labels, file, read, values.shape[1])
 

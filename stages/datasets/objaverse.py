@@ -31,16 +31,17 @@ def read_meshes(path: Path, entry: Dataset) -> PointCloudDataset:
     """
     folder = find_folder(path, ANNOTATIONS)
     uids_of, path_of = (_json(folder / name) for name in (ANNOTATIONS, PATHS))
-    if not all(isinstance(part, dict) for part in (uids_of, path_of)):
+    if not _is_by_name(uids_of, list) or not _is_by_name(path_of, str):
         raise InputError(f"{folder}: expected {ANNOTATIONS} of uids by class, and {PATHS} of paths by uid")
-    objects = [(name, uid) for name in sorted(uids_of) for uid in sorted(uids_of[name])]
+    objects = [(name, uid) for name in sorted(uids_of) for uid in sorted(map(str, uids_of[name]))]
     unknown = next((uid for _, uid in objects if uid not in path_of), None)
     if unknown is not None:
         raise InputError(f"{folder / PATHS}: no path of '{unknown}', which {ANNOTATIONS} names")
     files = [(name, folder / path_of[uid]) for name, uid in objects]
     there = [(name, file) for name, file in files if file.is_file()]
     if not there:
-        raise InputError(f"{folder}: none of the {len(files)} annotated objects, such as {path_of[objects[0][1]]}")
+        example = f", such as {path_of[objects[0][1]]}" if objects else ""
+        raise InputError(f"{folder}: none of the {len(files)} annotated objects{example}")
     classes = tuple(sorted({name for name, _ in there}))
     labels = [classes.index(name) for name, _ in there]
     notes = (f"{folder}: {len(there)} of {len(files)} annotated objects are there",) if len(there) < len(files) else ()
@@ -80,6 +81,10 @@ def read_openshape(path: Path, entry: Dataset) -> PointCloudDataset:
         return stacked(clouds, labels[kept], source=listing)
 
     return PointCloudDataset(classes, entry.up_axis, {"test": CloudsOnDisk(labels, listing, read, entry.points)})
+
+
+def _is_by_name(document: object, kind: type) -> bool:
+    return isinstance(document, dict) and all(isinstance(value, kind) for value in document.values())
 
 
 def _cloud(file: Path) -> np.ndarray:

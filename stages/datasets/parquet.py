@@ -33,6 +33,8 @@ def read(path: Path, entry: Dataset) -> PointCloudDataset:
             names += found
             places += [(len(groups), row) for row in range(len(found))]
             groups.append((file, group))
+    if not names:
+        raise InputError(f"{path}: no row, expected a cloud a row")
     for place, name, split in zip(places, names, splits, strict=True):
         if not isinstance(name, str) or split not in SPLITS:
             file, group = groups[place[0]]
