@@ -18,7 +18,7 @@ from toy_shards import COUNTS, ROOT, job
 from toy_shards import settings as run_settings
 
 from stages.artifacts.features import join_features, read_features, write_features
-from stages.artifacts.points import open_points, write_points
+from stages.artifacts.points import new_points, open_points, write_points
 from stages.artifacts.shards import MANIFEST, cut, open_shards, read_manifest
 from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.artifacts.unfinished import Unfinished
@@ -105,12 +105,19 @@ def test_points_and_features_in_shards_are_those_of_one(samples, tmp_path):
     names = (("top", "rest"), ("leg", "seat"))
     points = PointCloudDataset(("a", "b"), "y", splits, names)
     write_points(tmp_path / "points", points, shard_samples=samples)
-    with open_points(tmp_path / "points") as back:
-        assert (back.counts, back.part_names) == (COUNTS, names)
-        for split, clouds in splits.items():
-            found = (back.points(split), back.labels(split), back.parts(split))
-            for array, wanted in zip(found, (clouds.points, clouds.labels, clouds.parts), strict=True):
-                np.testing.assert_array_equal(array, wanted)
+    facts = {"classes": points.classes, "up_axis": "y", "part_names": names, "shard_samples": samples}
+    with new_points(tmp_path / "in pieces", **facts) as writer:
+        for start in range(0, max(COUNTS.values()), 10):
+            for split, clouds in splits.items():
+                writer.append(split, clouds.rows(slice(start, start + 10)))
+    for folder in ("points", "in pieces"):
+        assert [shard.samples for shard in read_manifest(tmp_path / folder)][:-1] == [samples] * ((40 - 1) // samples)
+        with open_points(tmp_path / folder) as back:
+            assert (back.counts, back.part_names) == (COUNTS, names)
+            for split, clouds in splits.items():
+                found = (back.points(split), back.labels(split), back.parts(split))
+                for array, wanted in zip(found, (clouds.points, clouds.labels, clouds.parts), strict=True):
+                    np.testing.assert_array_equal(array, wanted)
     files = []
     for shard in cut(COUNTS, samples):
         files.append(tmp_path / shard.name)

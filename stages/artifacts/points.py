@@ -2,43 +2,87 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, new_h5
-from stages.artifacts.packing import PARTS
-from stages.artifacts.shards import SHARD_SAMPLES, ShardedFile, cut, open_shards
+from stages.artifacts.packing import LABELS, PARTS
+from stages.artifacts.shards import SHARD_SAMPLES, Shard, ShardedFile, numbered, open_shards
 from stages.artifacts.types import Clouds, PointCloudDataset
-from stages.artifacts.unfinished import new_folder
+from stages.artifacts.unfinished import Unfinished
 from stages.core.errors import InputError
 
 
+class PointsWriter:
+    """Clouds of every split, appended piece by piece; where a shard is full the next one begins."""
+
+    def __init__(self, unfinished: Unfinished, attributes: dict, shard_samples: int, stack: ExitStack):
+        self._unfinished, self._attributes, self._most, self._stack = unfinished, attributes, shard_samples, stack
+        self._counts: dict[str, int] = {}
+        self.shards: list[Shard] = []
+        self._begin()
+
+    def append(self, split: str, clouds: Clouds) -> None:
+        """Add clouds to the end of `split`; their arrays are taken in slices and need not be in memory."""
+        path = self._unfinished.output
+        expect(path, f"{split}/points", clouds.points, "f4", (None, None, 3))
+        expect(path, f"{split}/labels", clouds.labels, "i8", (len(clouds.points),))
+        if "part_names" in self._attributes:
+            expect(path, f"{split}/parts", clouds.parts, "i8", clouds.points.shape[:2])
+        first = 0
+        while first < len(clouds.points):
+            if self.shards[-1].samples == self._most:
+                self._stack.close()
+                self._begin()
+            piece = clouds.rows(slice(first, first + self._most - self.shards[-1].samples))
+            self._store(split, piece)
+            first += len(piece.points)
+
+    def _begin(self) -> None:
+        """A new shard, whose rows are noted as they come."""
+        self.shards.append(Shard(numbered(len(self.shards)), {}))
+        path = self._stack.enter_context(self._unfinished.new_shard(self.shards[-1]))
+        self._file = self._stack.enter_context(new_h5(path, **self._attributes))
+
+    def _store(self, split: str, clouds: Clouds) -> None:
+        group, first = self._file.require_group(split), self._counts.get(split, 0)
+        append_rows(group, "points", clouds.points, level=None)
+        append_rows(group, "labels", clouds.labels, level=LABELS)
+        if "part_names" in self._attributes:
+            append_rows(group, "parts", clouds.parts, level=PARTS)
+        self._counts[split] = first + len(clouds.points)
+        begun, _ = self.shards[-1].rows.get(split, (first, first))
+        self.shards[-1].rows[split] = (begun, self._counts[split])
+
+
+@contextmanager
+def new_points(
+    path: Path,
+    *,
+    classes: tuple[str, ...],
+    up_axis: str,
+    part_names: tuple[tuple[str, ...], ...] | None = None,
+    shard_samples: int = SHARD_SAMPLES,
+) -> Iterator[PointsWriter]:
+    """Write clouds as a folder of shards, piece by piece; nothing is left at `path` when the block fails."""
+    parts = {} if part_names is None else {"part_names": part_names}
+    unfinished = Unfinished(path, fingerprint=None)
+    with unfinished.open():
+        with ExitStack() as stack:
+            writer = PointsWriter(unfinished, {"classes": classes, "up_axis": up_axis} | parts, shard_samples, stack)
+            yield writer
+        unfinished.finish(writer.shards)
+
+
 def write_points(path: Path, points: PointCloudDataset, *, shard_samples: int = SHARD_SAMPLES) -> None:
-    """Write `points` as a folder of shards, each split's arrays in slices: they need not be in memory as a whole."""
-    for name, clouds in points.splits.items():
-        expect(path, f"{name}/points", clouds.points, "f4", (None, None, 3))
-        expect(path, f"{name}/labels", clouds.labels, "i8", (len(clouds.points),))
-        if points.part_names is not None:
-            expect(path, f"{name}/parts", clouds.parts, "i8", clouds.points.shape[:2])
-    shards = cut({name: len(clouds.points) for name, clouds in points.splits.items()}, shard_samples)
-    with new_folder(path, shards) as unfinished:
-        for shard in shards:
-            with unfinished.new_shard(shard) as file:
-                rows = {name: points.splits[name].rows(slice(*rows)) for name, rows in shard.rows.items()}
-                _write(file, points, rows)
-
-
-def _write(path: Path, points: PointCloudDataset, splits: dict[str, Clouds]) -> None:
-    parts = {} if points.part_names is None else {"part_names": points.part_names}
-    with new_h5(path, classes=points.classes, up_axis=points.up_axis, **parts) as file:
-        for name, clouds in splits.items():
-            file.create_dataset(f"{name}/points", data=clouds.points, chunks=(1, *clouds.points.shape[1:]))
-            file.create_dataset(f"{name}/labels", data=clouds.labels)
-            if points.part_names is not None:
-                append_rows(file[name], "parts", clouds.parts, level=PARTS)
+    """Write a dataset as a folder of shards."""
+    facts = {"classes": points.classes, "up_axis": points.up_axis, "part_names": points.part_names}
+    with new_points(path, **facts, shard_samples=shard_samples) as writer:
+        for split, clouds in points.splits.items():
+            writer.append(split, clouds)
 
 
 class PointsReader:
