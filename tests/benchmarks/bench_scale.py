@@ -161,10 +161,8 @@ def on_features(folder: Path, samples: int) -> None:
     project(folder)
     for stage in ("search", "evaluate"):
         used = measured(folder, stage, NAME, BACKBONE)
-        print(
-            f"{stage}: {used.clock:.0f} s, {used.memory / 1e9:.2f} GB, of which the file has {size / 1e9:.2f}",
-            flush=True,
-        )
+        memory = f"{used.memory / 1e9:.2f} GB with what is mapped of a file of {size / 1e9:.2f} GB"
+        print(f"{stage} of {samples:,} samples: {used.clock:.0f} s, {memory}", flush=True)
 
 
 def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
