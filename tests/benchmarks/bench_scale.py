@@ -131,10 +131,8 @@ def hours(found: dict[int, dict[str, Used]]) -> None:
     """What all of Objaverse would take: what objects add, without the start."""
     (few, first), (many, last) = min(found.items()), max(found.items())
     for stage in STAGES:
-        added = (
-            max(last[stage].clock - first[stage].clock, 0) / (many - few) if many > few else last[stage].clock / many
-        )
-        print(f"{stage} of {OBJAVERSE:,} objects on this machine: {added * OBJAVERSE / 3600:.1f} hours")
+        each = (last[stage].clock - first[stage].clock) / (many - few) if many > few else last[stage].clock / many
+        print(f"{stage} of {OBJAVERSE:,} objects on this machine: {each * OBJAVERSE / 3600:.1f} hours")
 
 
 def on_features(folder: Path, samples: int) -> None:
