@@ -1,5 +1,6 @@
 """Engine `ray` on a real cluster of several raylets on this machine: the bytes of `local`, whoever is killed."""
 
+import os
 import signal
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 from checkout import contents
 from test_shards import begun, done, expected, start, wait_for, whole
 
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # seconds, on a machine that is busy
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 

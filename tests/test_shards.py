@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,14 @@ from shard_files import ONE
 from toy_shards import COUNTS, ROOT, job
 from toy_shards import settings as run_settings
 
+from stages import render
 from stages.artifacts.features import join_features, read_features, write_features
-from stages.artifacts.points import open_points, write_points
+from stages.artifacts.paths import Paths
+from stages.artifacts.points import new_points, open_points, write_points
 from stages.artifacts.shards import MANIFEST, cut, open_shards, read_manifest
 from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.artifacts.unfinished import Unfinished
+from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.engine.jobs import run_job, shards_of_part
 
@@ -105,12 +109,19 @@ def test_points_and_features_in_shards_are_those_of_one(samples, tmp_path):
     names = (("top", "rest"), ("leg", "seat"))
     points = PointCloudDataset(("a", "b"), "y", splits, names)
     write_points(tmp_path / "points", points, shard_samples=samples)
-    with open_points(tmp_path / "points") as back:
-        assert (back.counts, back.part_names) == (COUNTS, names)
-        for split, clouds in splits.items():
-            found = (back.points(split), back.labels(split), back.parts(split))
-            for array, wanted in zip(found, (clouds.points, clouds.labels, clouds.parts), strict=True):
-                np.testing.assert_array_equal(array, wanted)
+    facts = {"classes": points.classes, "up_axis": "y", "part_names": names, "shard_samples": samples}
+    with new_points(tmp_path / "in pieces", **facts) as writer:
+        for start in range(0, max(COUNTS.values()), 10):
+            for split, clouds in splits.items():
+                writer.append(split, clouds.rows(slice(start, start + 10)))
+    for folder in ("points", "in pieces"):
+        assert [shard.samples for shard in read_manifest(tmp_path / folder)][:-1] == [samples] * ((40 - 1) // samples)
+        with open_points(tmp_path / folder) as back:
+            assert (back.counts, back.part_names) == (COUNTS, names)
+            for split, clouds in splits.items():
+                found = (back.points(split), back.labels(split), back.parts(split))
+                for array, wanted in zip(found, (clouds.points, clouds.labels, clouds.parts), strict=True):
+                    np.testing.assert_array_equal(array, wanted)
     files = []
     for shard in cut(COUNTS, samples):
         files.append(tmp_path / shard.name)
@@ -192,6 +203,16 @@ def test_a_run_without_a_part_does_what_parts_have_left(expected, tmp_path):
 def test_a_part_that_is_none_is_one_line(part):
     with pytest.raises(InputError, match="--shard .*: expected k/n with k from 1 to n"):
         shards_of_part(cut(COUNTS, 4), part)
+
+
+def test_the_command_line_takes_a_part(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    splits = {"test": Clouds(np.zeros((3, 4, 3), "f4"), np.zeros(3, "i8"))}
+    write_points(Paths().points("toy"), PointCloudDataset(("a",), "y", splits))
+    monkeypatch.setattr(sys, "argv", ["render", "toy", "--shard", "9/3"])
+    with pytest.raises(SystemExit, match="error: --shard '9/3': expected k/n with k from 1 to n, such as 3/64"):
+        run_stage(render.main)
 
 
 def test_the_folder_before_stays_until_the_new_one_is_whole(expected, tmp_path):

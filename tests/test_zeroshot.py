@@ -94,6 +94,13 @@ def test_the_bootstrap_interval_is_that_of_the_binomial():
     assert bootstrap_interval(hits, samples=50, seed=1) == bootstrap_interval(hits, samples=50, seed=1)
 
 
+def test_the_bootstrap_interval_is_the_same_with_a_few_redraws_in_memory(monkeypatch):
+    differences = np.random.default_rng(0).normal(size=100)
+    whole = bootstrap_interval(differences, samples=50, seed=1)
+    monkeypatch.setattr("stages.zeroshot.metrics.MOST_COUNTS", 700)
+    assert bootstrap_interval(differences, samples=50, seed=1) == pytest.approx(whole, abs=1e-12)
+
+
 @given(only_a=st.integers(0, 40), only_b=st.integers(0, 40), both=st.integers(0, 3))
 def test_mcnemar_is_the_two_sided_binomial_test(only_a, only_b, both):
     hits_a = np.repeat([True, False, True], [only_a, only_b, both])

@@ -1,7 +1,6 @@
 """data/points/<dataset>/: shards of point clouds with labels and, where the dataset has them, parts."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, new_h5
-from stages.artifacts.packing import PARTS
+from stages.artifacts.packing import LABELS, PARTS
 from stages.artifacts.shards import SHARD_SAMPLES, Shard, ShardedFile, numbered, open_shards
 from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.artifacts.unfinished import Unfinished
@@ -18,44 +17,45 @@ from stages.core.errors import InputError
 
 
 class PointsWriter:
-    """Clouds of every split, appended piece by piece to shards of so many samples."""
+    """Clouds of every split, appended piece by piece; where a shard is full the next one begins."""
 
-    def __init__(self, unfinished: Unfinished, shard_samples: int, attributes: dict, open_files: ExitStack):
-        self._unfinished, self._shard_samples, self._attributes = unfinished, shard_samples, attributes
-        self._open_files, self._counts = open_files, Counter()
+    def __init__(self, unfinished: Unfinished, attributes: dict, shard_samples: int, stack: ExitStack):
+        self._unfinished, self._attributes, self._most, self._stack = unfinished, attributes, shard_samples, stack
+        self._counts: dict[str, int] = {}
         self.shards: list[Shard] = []
+        self._begin()
 
     def append(self, split: str, clouds: Clouds) -> None:
-        """Add clouds to the end of `split`."""
-        path, written = self._unfinished.output, 0
+        """Add clouds to the end of `split`; their arrays are taken in slices and need not be in memory."""
+        path = self._unfinished.output
         expect(path, f"{split}/points", clouds.points, "f4", (None, None, 3))
         expect(path, f"{split}/labels", clouds.labels, "i8", (len(clouds.points),))
         if "part_names" in self._attributes:
             expect(path, f"{split}/parts", clouds.parts, "i8", clouds.points.shape[:2])
-        while written < len(clouds.labels):
-            if not self.shards or self.shards[-1].samples == self._shard_samples:
-                self.begin_shard()
-            piece = clouds.rows(slice(written, written + self._shard_samples - self.shards[-1].samples))
+        first = 0
+        while first < len(clouds.points):
+            if self.shards[-1].samples == self._most:
+                self._stack.close()
+                self._begin()
+            piece = clouds.rows(slice(first, first + self._most - self.shards[-1].samples))
             self._store(split, piece)
-            written += len(piece.labels)
+            first += len(piece.points)
 
-    def begin_shard(self) -> None:
-        """Complete the last shard and begin another one."""
-        self._open_files.close()
-        shard = Shard(numbered(len(self.shards)), {})
-        path = self._open_files.enter_context(self._unfinished.new_shard(shard))
-        self._file = self._open_files.enter_context(new_h5(path, **self._attributes))
-        self.shards.append(shard)
+    def _begin(self) -> None:
+        """A new shard, whose rows are noted as they come."""
+        self.shards.append(Shard(numbered(len(self.shards)), {}))
+        path = self._stack.enter_context(self._unfinished.new_shard(self.shards[-1]))
+        self._file = self._stack.enter_context(new_h5(path, **self._attributes))
 
     def _store(self, split: str, clouds: Clouds) -> None:
-        group, rows = self._file.require_group(split), self.shards[-1].rows
+        group, first = self._file.require_group(split), self._counts.get(split, 0)
         append_rows(group, "points", clouds.points, level=None)
-        append_rows(group, "labels", clouds.labels, level=None)
+        append_rows(group, "labels", clouds.labels, level=LABELS)
         if "part_names" in self._attributes:
             append_rows(group, "parts", clouds.parts, level=PARTS)
-        first = self._counts[split]
-        self._counts[split] += len(clouds.labels)
-        rows[split] = (rows.get(split, (first,))[0], self._counts[split])
+        self._counts[split] = first + len(clouds.points)
+        begun, _ = self.shards[-1].rows.get(split, (first, first))
+        self.shards[-1].rows[split] = (begun, self._counts[split])
 
 
 @contextmanager
@@ -67,22 +67,20 @@ def new_points(
     part_names: tuple[tuple[str, ...], ...] | None = None,
     shard_samples: int = SHARD_SAMPLES,
 ) -> Iterator[PointsWriter]:
-    """Write clouds piece by piece to a folder of shards; nothing is left at `path` when the block fails."""
-    attributes = {"classes": classes, "up_axis": up_axis} | ({} if part_names is None else {"part_names": part_names})
+    """Write clouds as a folder of shards, piece by piece; nothing is left at `path` when the block fails."""
+    parts = {} if part_names is None else {"part_names": part_names}
     unfinished = Unfinished(path, fingerprint=None)
     with unfinished.open():
-        with ExitStack() as open_files:
-            writer = PointsWriter(unfinished, shard_samples, attributes, open_files)
+        with ExitStack() as stack:
+            writer = PointsWriter(unfinished, {"classes": classes, "up_axis": up_axis} | parts, shard_samples, stack)
             yield writer
-            if not writer.shards:
-                writer.begin_shard()
         unfinished.finish(writer.shards)
 
 
 def write_points(path: Path, points: PointCloudDataset, *, shard_samples: int = SHARD_SAMPLES) -> None:
-    """Write a dataset that is in memory to a folder of shards."""
-    attributes = {"classes": points.classes, "up_axis": points.up_axis, "part_names": points.part_names}
-    with new_points(path, **attributes, shard_samples=shard_samples) as writer:
+    """Write a dataset as a folder of shards."""
+    facts = {"classes": points.classes, "up_axis": points.up_axis, "part_names": points.part_names}
+    with new_points(path, **facts, shard_samples=shard_samples) as writer:
         for split, clouds in points.splits.items():
             writer.append(split, clouds)
 

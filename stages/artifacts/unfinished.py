@@ -114,7 +114,7 @@ class Unfinished:
         noted = self.folder / "fingerprint"
         known = noted.is_file() and noted.read_text() == self._fingerprint
         self._lock(lock, TOGETHER if part and known else ALONE)
-        if not (self.folder / "lock").exists():
+        if not _is_still(lock, self.folder / "lock"):
             raise BusyError(f"{self.output}: another run has just ended: run again")
         if not known:
             for path in [*self._entries(), *self._shards.iterdir()]:
@@ -161,6 +161,11 @@ def _entry_of(shard: Shard, path: Path) -> dict:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _is_still(file: IO, path: Path) -> bool:
+    """Whether `path` is the file that was opened: whoever ends a job removes its folder."""
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def _flock(file: IO, kind: int) -> None:

@@ -1,5 +1,6 @@
 """Engine `ray`: Ray Core, one task a shard; with a model, actors that keep it. README.md says why no more."""
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -53,13 +54,13 @@ def _connect(ray, run: Run) -> None:
     code = str(Path(stages.__file__).parents[1])
     variables = thread_variables(run.threads) | {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
-    options = {"runtime_env": {"env_vars": variables}, "log_to_driver": False}
+    options = {"runtime_env": {"env_vars": variables}, "log_to_driver": False, "logging_level": logging.ERROR}
     if run.address is None:
         cores = {"num_cpus": run.workers * run.threads, "num_gpus": run.gpus, "object_store_memory": STORE_BYTES}
         options |= {"include_dashboard": False, **cores}
     try:
         ray.init(address=run.address or "local", **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises plain ones too
         raise InputError(
             f"params.yaml: run.address {shown(run.address)}: no Ray cluster: {one_line(error)[:200]}"
         ) from error

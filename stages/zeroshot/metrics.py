@@ -7,6 +7,8 @@ that only classify would wait for them.
 import numpy as np
 from scipy.special import log_softmax
 
+MOST_COUNTS = 2**24  # of redraws in memory at a time
+
 
 def top_k_accuracy(ranked: np.ndarray, labels: np.ndarray, *, k: int) -> float:
     """Share of samples whose label [N] is among the first `k` of `ranked` [N, >=k].
@@ -53,8 +55,10 @@ def bootstrap_interval(hits: np.ndarray, *, samples: int, seed: int, level: floa
     paired bootstrap. A redraw is one multinomial draw of how often each value that occurs is met.
     """
     values, counts = np.unique(-hits.astype(np.float64), return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(len(hits), counts / len(hits), size=samples)
-    low, high = np.quantile(drawn @ -values / len(hits), [(1 - level) / 2, (1 + level) / 2])
+    rng, at_once = np.random.default_rng(seed), max(1, MOST_COUNTS // len(values))
+    sizes = [min(at_once, samples - done) for done in range(0, samples, at_once)]
+    means = [rng.multinomial(len(hits), counts / len(hits), size=size) @ -values / len(hits) for size in sizes]
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

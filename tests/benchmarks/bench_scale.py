@@ -131,10 +131,8 @@ def hours(found: dict[int, dict[str, Used]]) -> None:
     """What all of Objaverse would take: what objects add, without the start."""
     (few, first), (many, last) = min(found.items()), max(found.items())
     for stage in STAGES:
-        added = (
-            max(last[stage].clock - first[stage].clock, 0) / (many - few) if many > few else last[stage].clock / many
-        )
-        print(f"{stage} of {OBJAVERSE:,} objects on this machine: {added * OBJAVERSE / 3600:.1f} hours")
+        each = (last[stage].clock - first[stage].clock) / (many - few) if many > few else last[stage].clock / many
+        print(f"{stage} of {OBJAVERSE:,} objects on this machine: {each * OBJAVERSE / 3600:.1f} hours")
 
 
 def on_features(folder: Path, samples: int) -> None:
@@ -161,10 +159,8 @@ def on_features(folder: Path, samples: int) -> None:
     project(folder)
     for stage in ("search", "evaluate"):
         used = measured(folder, stage, NAME, BACKBONE)
-        print(
-            f"{stage}: {used.clock:.0f} s, {used.memory / 1e9:.2f} GB, of which the file has {size / 1e9:.2f}",
-            flush=True,
-        )
+        memory = f"{used.memory / 1e9:.2f} GB with what is mapped of a file of {size / 1e9:.2f} GB"
+        print(f"{stage} of {samples:,} samples: {used.clock:.0f} s, {memory}", flush=True)
 
 
 def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
