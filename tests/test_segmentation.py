@@ -29,6 +29,7 @@ from stages.segmentation.back_projection import (
     smooth_patches,
 )
 from stages.segmentation.evaluation import score_methods, segment_category, segmentation_metrics
+from stages.segmentation.inference import segment_cloud
 from stages.segmentation.part_prompts import PartPrompts
 from stages.segmentation.part_search import search_parts, search_view_weights
 from stages.segmentation.patch_config import PatchConfig
@@ -242,6 +243,26 @@ def test_regions_are_a_switch_of_all_protocols(refine, row):
     )
     read = {figures.labels_read for figures in figures.refinements["oracle of the regions"].values()}
     assert read == {"test"} and figures.refinements["refinement"]["regions"].labels_read == "none"
+
+
+def test_a_cloud_of_ones_own_is_refined_by_the_same_switch():
+    rng = np.random.default_rng(0)
+    points, text = rng.normal(size=(200, 3)).astype("f4"), np.eye(6, dtype="f4")[:3]
+    patches = rng.normal(size=(1, 10, 9, 6)).astype("f4")
+    plain, one_region = (
+        segment_cloud(
+            points,
+            lambda depth: patches,
+            text,
+            projection=PRESETS["v2_segmentation"],
+            parts=("a", "b", "c"),
+            config=PatchConfig(),
+            regions=dataclasses.replace(PARAMS.segment.regions, refine=refine, count=1),
+            source="cloud",
+        )
+        for refine in (False, True)
+    )
+    assert len(set(plain)) == 3 and len(set(one_region)) == 1
 
 
 def test_iou_by_hand():

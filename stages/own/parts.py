@@ -33,5 +33,6 @@ def label_points(
         projection=preset_named(config.preset, key="patches.preset"),
         parts=parts,
         config=PatchConfig.from_params(params.segment),
+        regions=params.segment.regions,
         source=cloud.source,
     )

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from stages.artifacts.types import Clouds, PatchFeatures
+from stages.config.segment import Regions
 from stages.projection.methods import map_size
 from stages.projection.presets import Projection
 from stages.projection.visibility import render_with_visibility
 from stages.segmentation.patch_config import PatchConfig
+from stages.segmentation.regions import average_over_regions
 from stages.segmentation.shapes import Shapes
 
 
@@ -20,6 +22,7 @@ def segment_cloud(
     projection: Projection,
     parts: Sequence[str],
     config: PatchConfig,
+    regions: Regions,
     source: str,
 ) -> np.ndarray:
     """Parts i8 [P] of a cloud [P, 3], y up: the largest cosine with `text` [K, D], with equal view weights.
@@ -38,7 +41,8 @@ def segment_cloud(
     )
     unlabelled = Clouds(points[None], np.zeros(1, np.int64), np.zeros((1, len(points)), np.int64))
     shapes = Shapes.from_patches(patches, unlabelled, parts=tuple(parts), config=config)
-    return shapes.predict(text, view_weights=np.ones(shapes.views, np.float32))[0]
+    logits = shapes.logits(text, view_weights=np.ones(shapes.views, np.float32))[0]
+    return average_over_regions(logits, points, regions).argmax(axis=1)
 
 
 def coloured_ply(points: np.ndarray, colours: Sequence[str]) -> bytes:

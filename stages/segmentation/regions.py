@@ -70,6 +70,14 @@ class ShapeRegions:
         }
 
 
+def average_over_regions(logits: np.ndarray, points: np.ndarray, config: Regions) -> np.ndarray:
+    """Logits [P, K] of one cloud [P, 3] as their means over its regions, where `config.refine` says so."""
+    if not config.refine:
+        return logits
+    cues = Cues.of(points, neighbours=config.cues.neighbours)
+    return mean_of_regions(logits, cues.regions(config.count, config.cues))
+
+
 def compared_cues(config: Regions) -> dict[str, Partition]:
     """The partition by position alone, then with one cue of `config` more at a time, by their names."""
     bare = replace(config.cues, normal=0.0, fpfh=0.0)
