@@ -20,7 +20,7 @@ $(error TORCH=$(TORCH): only uv knows where these wheels are; install uv, or set
 endif
 endif
 
-.PHONY: install repro test test-all test-share bounds lint sweeps fewshot benchmarks paper
+.PHONY: install repro test test-all test-share bounds lint sweeps backbones fewshot benchmarks paper
 
 install: $(INSTALLED)
 
@@ -54,6 +54,10 @@ lint: $(INSTALLED)
 # The experiment sets of params.yaml's `sweep`, listed in reports/experiments for the report.
 sweeps: $(INSTALLED)
 	python -m stages.commands.sweep kernels renderings view_sets text_inputs combinations
+
+# The zero-shot figures of every modern backbone, whose weights open_clip fetches; for a machine with a network and a GPU.
+backbones: $(INSTALLED)
+	python -m stages.commands.sweep backbones
 
 # The few-shot methods on the bundled data, whose figures are kept in reports/experiments for the report.
 fewshot: $(INSTALLED)
