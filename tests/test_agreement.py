@@ -195,8 +195,8 @@ BREAKS = {
     "missing dependency": (
         stale_dependencies,
         "dvc.yaml",
-        "stages/render.py, stages/engine, stages/projection,",
-        "stages/render.py, stages/engine,",
+        "stages/render.py, stages/core, stages/engine, stages/projection,",
+        "stages/render.py, stages/core, stages/engine,",
     ),
     "idle dependency": (stale_dependencies, "dvc.yaml", "stages/render.py,", "stages/render.py, stages/zeroshot,"),
     "params not read": (

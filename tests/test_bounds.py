@@ -24,7 +24,7 @@ from stages.detection.boxes import iou_axis_aligned, points_inside
 from stages.detection.detr3d.operators import query_ball, sample_farthest
 from stages.detection.suppression import nms_3d
 from stages.projection import differentiable, voxels
-from stages.projection.methods import map_size
+from stages.projection.methods import METHODS, map_size
 from stages.projection.presets import PRESETS
 from stages.projection.rendering import project, render
 from stages.projection.sparse import perspective
@@ -65,14 +65,18 @@ def clouds(draw) -> np.ndarray:
 
 def check_projected(points: np.ndarray, projection) -> None:
     """Maps in 0..1 and all indices in their arrays, or one line that says what was expected."""
+    per_point = METHODS[projection.method].per_point
     try:
-        projected = project(points[None], projection)
+        projected = project(points[None], projection) if per_point else None
+        depth = projected.depth if per_point else render(points[None], projection)
     except InputError as error:
         assert "points: sample 0: expected" in str(error) and "\n" not in str(error)
         assert not 1e-30 < np.ptp(points.astype(np.float64), axis=0).max() < 1e30
         return
-    assert projected.depth.min() >= 0 and projected.depth.max() <= 1, "a NaN is neither"
-    assert projected.depth.min() < projected.depth.max()
+    assert depth.min() >= 0 and depth.max() <= 1, "a NaN is neither"
+    assert depth.min() < depth.max()
+    if not per_point:
+        return
     cells, size = projected.cells, projection.resolution
     assert cells[..., :2].min() >= 1 and cells[..., :2].max() <= size - 2
     assert cells[..., 2].min() >= 0 and cells[..., 2].max() < projection.depth

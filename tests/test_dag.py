@@ -21,7 +21,9 @@ from stages.artifacts.paths import Paths
 from stages.artifacts.predictions import read_predictions
 from stages.artifacts.prompts import read_prompts
 from stages.config.params import load_params
+from stages.core.corruptions import kinds, split_of
 from stages.core.errors import InputError
+from stages.core.sampling import spread
 
 ROOT = Path(__file__).parents[1]
 RUN = ("home_objects", "bundled")
@@ -221,8 +223,10 @@ def test_permuted_test_labels_change_the_oracle_alone(tiny, copy):
     features = Paths(copy.root).features(*RUN)
     writable(features)
     with h5py.File(features, "a") as file:
-        labels = file["test/labels"][:]
-        file["test/labels"][:] = np.roll(labels, 1)
+        labels = np.roll(file["test/labels"][:], 1)
+        file["test/labels"][:] = labels
+        for copies in (file[split_of(*kind)]["labels"] for kind in kinds(tuple(file))):
+            copies[:] = labels[spread(len(labels), len(copies))]
     for stage in ("search", "evaluate"):
         run_main(stage, RUN, copy)
     before, after = (read_predictions(Paths(one.root).predictions(*RUN)) for one in (tiny, copy))

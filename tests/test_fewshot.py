@@ -424,7 +424,7 @@ def test_methods_that_cannot_be_registered_or_are_unknown_are_named(registry):
         registry.register("adapter", method)
     with pytest.raises(ValueError, match="starts from 'adaptor', which is not registered"):
         registry.register("mine", dataclasses.replace(method, starts_from="adaptor"))
-    with pytest.raises(InputError, match=r"params.yaml: train.methods 'adaptor': expected one of adapter, linear"):
+    with pytest.raises(InputError, match=r"params.yaml: train.methods 'adaptor': expected one of adapter, gaussian"):
         run_specs(dataclasses.replace(TRAIN, methods=("adaptor",)), dataset="modelnet40", backbone="rn50")
     published = dataclasses.replace(TRAIN.as_published, runs={"modelnet40/rn50/adaptor": (1,)})
     with pytest.raises(

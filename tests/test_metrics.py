@@ -229,6 +229,7 @@ def test_few_shots_are_scored_apart_from_zero_shot(root):
     assert not Paths(root).metrics(*RUN).exists()
 
 
+HEADER = "value,dataset,backbone,protocol,top1,seconds,top1_low,top1_high,mcnemar_p"
 SWEEP = SweepRow(value="a, b", dataset="mine", backbone="small", protocol="e", top1=50.5)
 
 
@@ -236,9 +237,9 @@ def test_rows_come_back_with_their_types(tmp_path):
     rows = [SWEEP, replace(SWEEP, value="1", seconds=0.25)]
     write_rows(tmp_path / "s.csv", rows, SweepRow)
     assert (tmp_path / "s.csv").read_text().splitlines() == [
-        "value,dataset,backbone,protocol,top1,seconds",
-        '"a, b",mine,small,e,50.5,',
-        "1,mine,small,e,50.5,0.25",
+        HEADER,
+        '"a, b",mine,small,e,50.5,,,,',
+        "1,mine,small,e,50.5,0.25,,,",
     ]
     assert read_rows(tmp_path / "s.csv", SweepRow) == tuple(rows)
     write_rows(tmp_path / "s.csv", [], SweepRow)
@@ -251,11 +252,11 @@ def test_rows_come_back_with_their_types(tmp_path):
         ("", "columns None, expected value, dataset"),
         ("a,b\n1,2\n", r"columns \['a', 'b'\], expected value, dataset"),
         (
-            "value,dataset,backbone,protocol,top1,seconds\nx,mine,small,e,high,\n",
+            f"{HEADER}\nx,mine,small,e,high,,,,\n",
             "line 2: top1: Input should be a valid",
         ),
-        ("value,dataset,backbone,protocol,top1,seconds\nx,mine,small,e,,\n", "line 2: top1: missing"),
-        ("value,dataset,backbone,protocol,top1,seconds\nx,mine,small,e,1,2,3\n", "line 2: "),
+        (f"{HEADER}\nx,mine,small,e,,,,,\n", "line 2: top1: missing"),
+        (f"{HEADER}\nx,mine,small,e,1,2,,,,3\n", "line 2: "),
     ],
 )
 def test_other_rows_are_refused(text, says, tmp_path):

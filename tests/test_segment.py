@@ -21,7 +21,7 @@ from stages.artifacts.types import Clouds, PointCloudDataset, SentenceTable
 from stages.backbones.clip import ClipModel
 from stages.bundled.procedural_parts import labelled_shape
 from stages.core.errors import InputError
-from stages.datasets.registry import read
+from stages.datasets.registry import open_dataset
 from stages.datasets.shapenetpart import PARTS
 from stages.language.prompts.published import searched_set
 from stages.reporting.figures import png
@@ -275,7 +275,9 @@ def test_shapenetpart_from_its_official_files_to_a_table(tmp_path, monkeypatch):
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing: set SLICES_DIR to the folder with slices of the official datasets")
     monkeypatch.chdir(checkout(tmp_path))
-    monkeypatch.setattr(download, "read", lambda name, entry, **_: read(name, replace(entry, path=str(folder))))
+    monkeypatch.setattr(
+        download, "open_dataset", lambda name, entry, **_: open_dataset(name, replace(entry, path=str(folder)))
+    )
     download.main("shapenetpart_hdf5")
     new_sentences("shapenetpart_hdf5", tuple(PARTS))
     patches.main("shapenetpart_hdf5", "bundled")
