@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.config.section import Count, CountOrNone, Name, NotNegative, Positive, Seed, Share, section
+from stages.core.errors import InconsistentError
 
 Views = Annotated[int, Field(ge=1, le=10)]
 
@@ -35,6 +36,12 @@ class Pretrain:
     warmup_steps: CountOrNone
     precision: Literal["fp32", "bf16"]
     checkpoint_steps: Count
+
+    def __post_init__(self):
+        if self.object_share + self.part_share > 1:
+            raise InconsistentError(f"part_share {self.part_share:g}: with object_share more than 1")
+        if self.warmup_steps > self.steps:
+            raise InconsistentError(f"warmup_steps {self.warmup_steps}: more than steps {self.steps}")
 
 
 @section

@@ -82,6 +82,7 @@ def read_objects(path: Path) -> RawObjects:
     except (OSError, KeyError) as error:
         raise InputError(f"{path}: expected HDF5 with points, pack, file and name ({error})") from error
     lengths = {len(values) for values in (points, *texts)}
+    lengths = {len(values) for values in (points, *texts)}
     if points.dtype != np.int16 or points.ndim != 3 or points.shape[2] != 3 or len(lengths) != 1:
         shape = f"{points.dtype} {list(points.shape)}"
         raise InputError(f"{path}: points are {shape}, expected int16 [N, P, 3] and N names")

@@ -167,7 +167,7 @@ def train(
         optimiser,
         settings.learning_rate,
         total_steps=settings.steps,
-        pct_start=min(settings.warmup_steps / settings.steps, 1.0),
+        pct_start=settings.warmup_steps / settings.steps,
         cycle_momentum=False,
     )
     course = _restored(checkpoint, model, optimiser, schedule)
