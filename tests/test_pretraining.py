@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from stages.artifacts.record import read_record
 from stages.backbones.loading import build, register
 from stages.bundled import build_training_objects, pretrain
 from stages.bundled.pretraining import cache as maps_cache
+from stages.bundled.pretraining import recipe
 from stages.bundled.pretraining.augment import augment
 from stages.bundled.pretraining.captions import FILLER, TRAINED_FAMILIES, Concept, captions_of, with_filler
 from stages.bundled.pretraining.material import Objects, training_captions
 from stages.bundled.pretraining.near_duplicates import NEAR, distances, signature
-from stages.bundled.pretraining.objects import HELD_OUT, TRAIN, RawObjects, read_list
+from stages.bundled.pretraining.objects import HELD_OUT, NEAR_DUPLICATE, TRAIN, RawObjects, read_list
 from stages.bundled.pretraining.recipe import Sources, batch_of, source_of, train
 from stages.bundled.pretraining.tokens import Vocabulary, whole_state
 from stages.bundled.procedural import generator
@@ -135,13 +137,13 @@ def test_every_class_that_is_shown_has_templates_and_sentences():
     assert len({row.name for row in LISTED if row.use == TRAIN}) > 130 and len(generator.CLASSES) > 60
     for concept, plain, sentences in zip(captions.concepts, captions.plain, captions.sentences, strict=True):
         assert plain, concept
-        assert len(sentences) >= 100 or concept.part, concept
+        assert len(sentences) >= 30 or concept.part, concept
 
 
 def test_no_training_caption_is_a_sentence_of_a_held_out_family():
     record = read_record(ROOT / "prompts/recorded/bundled.jsonl")
     texts = {"trained": set(), "held out": set()}
-    for line in record.values():
+    for line in (line for lines in record.values() for line in lines):
         family = "trained" if line["command"] in TRAINED_FAMILIES else "held out"
         texts[family] |= {text.strip().lower() for text in line["answer"].split("\n")}
     heard = {text.lower() for text in _heard()}
@@ -159,7 +161,8 @@ def test_no_training_caption_names_a_held_out_name():
 
 def test_facts_for_training_are_of_names_that_are_trained_on_and_the_record_does_not_speak_of():
     recorded, added = (set(facts.classes) for facts in FACTS)
-    assert added == {concept.name for concept in _captions().concepts if not concept.part} - recorded
+    needed = {concept.name for concept in _captions().concepts if not concept.part} - recorded
+    assert needed <= added <= needed | {row.name for row in LISTED if row.use == NEAR_DUPLICATE}
     assert list(FACTS[1].classes) == sorted(FACTS[1].classes, key=str.casefold)
 
 
@@ -229,17 +232,20 @@ def test_a_wrong_list_gives_one_line(content, message, tmp_path):
         read_list(tmp_path / "list.csv")
 
 
-def test_clouds_that_are_missing_or_are_others_give_one_line(checkout):
+def test_clouds_that_are_missing_or_are_others_give_one_line(tmp_path):
+    params = load_params(ROOT)
     with pytest.raises(InputError, match=r"objects.h5: no such file \(params.yaml: pretrain.objects\)"):
-        pretrain.main(root=checkout.root)
-    file = checkout.root / load_params(ROOT).pretrain.objects
+        pretrain.main(params=params, root=tmp_path)
+    file = tmp_path / params.pretrain.objects
     file.parent.mkdir(parents=True)
+    (tmp_path / "data/bundled").mkdir()
+    shutil.copy(ROOT / "data/bundled/bundled_training_objects.csv", tmp_path / "data/bundled")
     with h5py.File(file, "w") as written:
         written["points"] = np.zeros((1, 8, 3), "i2")
         for key in ("pack", "file", "name"):
             written[key] = ["other"]
     with pytest.raises(InputError, match=r"objects.h5: object 0 is other other, expected \w+ \w+ as in the list"):
-        pretrain.main(root=checkout.root)
+        pretrain.main(params=params, root=tmp_path)
 
 
 def test_filler_keeps_the_names_of_the_concept():
@@ -314,8 +320,6 @@ def test_two_runs_and_one_that_was_cut_off_end_with_the_same_bits(material, prec
     again, same, calls = _trained(material, tmp_path / "b.pt", settings)
     assert np.isfinite(course.losses).all() and len(course.losses) == 4 and calls == 2
     assert course.losses == again.losses and all(torch.equal(state[key], same[key]) for key in state)
-
-    from stages.bundled.pretraining import recipe
 
     whole = recipe.batch_of
 

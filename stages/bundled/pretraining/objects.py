@@ -56,7 +56,7 @@ def write_list(path: Path, rows: list[Listed]) -> None:
 
 @dataclass(frozen=True)
 class RawObjects:
-    """Clouds i2 [N, P, 3] (divided by SCALE: y up, in the unit sphere) with the pack, the file and the raw name of each."""
+    """Clouds i2 [N, P, 3] (divided by SCALE: y up, in the unit sphere), and the pack, file and raw name of each."""
 
     points: np.ndarray
     packs: tuple[str, ...]
