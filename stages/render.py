@@ -21,6 +21,7 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
     """Render every split of `dataset` in all views, chunk by chunk, and write data/depth/<dataset>.h5."""
     params, paths = params or load_params(root), Paths(root)
     projection = resolve(params.render)
+    in_bytes = params.render.dtype == "u1"
     device = projection_device(params.render.device, method=projection.method, key="render.device")
     source = paths.points(dataset)
     with (
@@ -40,7 +41,7 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
                 rows = slice(start, start + CLOUDS_AT_ONCE)
                 clouds = orient(points.points(split, rows), points.up_axis)
                 where = {"source": f"{source}: {split}", "first_sample": start}
-                depth = render(clouds, projection, device=device, **where)
+                depth = render(clouds, projection, device=device, in_bytes=in_bytes, **where)
                 writer.append(split, depth, labels[split][rows])
                 bar.update(len(depth))
         bar.close()

@@ -9,6 +9,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 MODIFIED = email.utils.formatdate(1e9, usegmt=True)
 
 
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers HEAD as GET but for the body, by `_answer`, and prints nothing."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self._answer(with_body=False)
+
+    def do_GET(self):
+        self._answer(with_body=True)
+
+
 class FaultServer:
     """Serves `content` under any path; each request takes the next of `faults`, and none when they are used up.
 
@@ -40,17 +53,8 @@ class FaultServer:
         self._thread.join()
 
 
-def _handler(owner: FaultServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_HEAD(self):
-            self._answer(with_body=False)
-
-        def do_GET(self):
-            self._answer(with_body=True)
-
+def _handler(owner: FaultServer) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         def _answer(self, *, with_body: bool):
             fault = owner.faults.pop(0) if with_body and owner.faults else None
             if isinstance(fault, int):

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import open_clip
 import torch
 import yaml
 from checkout import TOP
+from fault_server import QuietHandler
 from raw_layouts import clouds, write_h5, write_shard
 from safetensors.torch import save
 from stage_server import fake_python
@@ -44,13 +45,14 @@ NARROW = {  # by open_clip's name: the file at OpenAI's, and the image tower
     ),
     "ViT-B-16-quickgelu": (
         "ViT-B-16.pt",
-        TRANSFORMER | {"image_size": 224, "patch_size": 16},
+        TRANSFORMER | {"image_size": 64, "patch_size": 16},
     ),
 }
 ON_HUB = {"RN50-quickgelu": "timm/resnet50_clip.openai", "ViT-B-16-quickgelu": "timm/vit_base_patch16_clip_224.openai"}
 BACKBONES = ("rn50", "rn101", "vit_b32", "vit_b16")
 CORPUS = {"modelnet40": CLASSES, "scanobjectnn": scanobjectnn.CLASSES}
 TINY = {  # key of params.yaml -> value, in the published selection too
+    "render.resolution": 64,
     "search.candidates": ["simple", "llm_four"],
     "search.sweeps": 1,
     "search.folds": 2,
@@ -59,6 +61,7 @@ TINY = {  # key of params.yaml -> value, in the published selection too
     "train.seeds": [0],
     "train.validation_fraction": 0.5,
     "train.epochs": 1,
+    "train.as_published.epochs": 2,
     "evaluate.protocols": {"class_name": "class_name", "template": "depth_map", "ensemble": "simple"},
     "evaluate.bootstrap_samples": 50,
     "patches.search_shapes": 1,
@@ -66,7 +69,7 @@ TINY = {  # key of params.yaml -> value, in the published selection too
     "report.sheet_objects": 2,
     "report.projection_objects": 2,
     "sweep.text_inputs.values": [["llm_four"]],
-    "sweep.kernels.values": ["gaussian", "mish"],
+    "sweep.kernels.values": ["mish"],
 }
 LEFT_OUT = ("llm_1200", "depth_80", "llm_four_images", "llm_one_v1_images", "v2_few_shot", "waffle")
 
@@ -319,17 +322,8 @@ def _python_literals(values: dict[str, dict]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _handler(world: World) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_HEAD(self):
-            self._answer(with_body=False)
-
-        def do_GET(self):
-            self._answer(with_body=True)
-
+def _handler(world: World) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         def _answer(self, *, with_body: bool):
             path = self.path.partition("?")[0]
             world.log.append((self.command, path))

@@ -73,6 +73,7 @@ def main(address: str) -> None:
 def _serve(client: socket.socket) -> None:
     """Be the program that the client asked for; never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setpgid(0, 0)
     header, ancillary, _, _ = client.recvmsg(4, socket.CMSG_SPACE(STREAMS * 4))
     streams = array.array("i")
     streams.frombytes(ancillary[0][2])
@@ -114,9 +115,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _die_with(client: socket.socket) -> None:
-    """A client that was killed takes the program with it."""
+    """A client that was killed takes the program with it, and what that has started."""
     if not client.recv(1):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.killpg(0, signal.SIGKILL)
 
 
 def _refuse_other_hosts(log: Path) -> None:

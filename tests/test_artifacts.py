@@ -61,8 +61,8 @@ def test_depth_is_stored_within_the_stated_error(dtype, error, tmp_path):
         assert file["test/depth"].chunks == (1, 2, 4, 4)
 
 
-def write_depth(path, depth):
-    options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": "u1"}
+def write_depth(path, depth, *, dtype="u1"):
+    options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": dtype}
     with new_depth(path, **options) as writer:
         writer.append("test", depth, np.zeros(len(depth), np.int64))
 
@@ -106,6 +106,16 @@ def test_a_changed_byte_of_a_packed_array_is_one_line(place, tmp_path):
         assert maps.depth("test", slice(0, 1)).shape == (1, 1, 8, 8)
         with pytest.raises(InputError, match=r"depth.h5: /test/depth is damaged \(checksum of a chunk differs\)$"):
             maps.depth("test")
+
+
+def test_maps_that_are_bytes_already_are_stored_as_they_are_and_no_others(tmp_path):
+    stored = np.arange(8, dtype="u1").reshape(2, 1, 2, 2)
+    write_depth(tmp_path / "depth.h5", stored)
+    with open_depth(tmp_path / "depth.h5") as maps:
+        np.testing.assert_array_equal(maps.depth("test"), stored / np.float32(255))
+    for dtype, wrong in (("f2", stored), ("u1", stored.astype("u2")), ("f2", stored.astype("f2"))):
+        with pytest.raises(InputError, match="test/depth"):
+            write_depth(tmp_path / "wrong.h5", wrong, dtype=dtype)
 
 
 def test_an_error_while_depth_maps_are_stored_reaches_the_caller(tmp_path, monkeypatch):

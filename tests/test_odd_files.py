@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -238,14 +237,14 @@ for name in names:
     for number in range(count):
         path = folder / name
         path.write_bytes(damaged(whole, np.random.default_rng([number, len(name)])))
-        start = time.monotonic()
+        start = time.process_time()
         try:
             points = read_object(path, points=5, seed=0)
         except InputError as error:
             assert str(error).startswith(str(path)) and "\\n" not in str(error), error
         else:
             assert points.shape == (5, 3) and np.isfinite(points).all(), (name, number)
-        assert time.monotonic() - start < 20, (name, number)
+        assert time.process_time() - start < 20, (name, number)
     assert [file.name for file in folder.iterdir()] == [name]
     path.unlink()
 [peak] = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]  # ru_maxrss knows the parent's too
@@ -284,11 +283,12 @@ def test_the_largest_files_take_little_memory_and_time(name, tmp_path):
             for _ in range(times):
                 file.write(block)
     code = (
-        "import sys; from pathlib import Path; from stages.datasets.objects import read_object\n"
+        "import resource, sys; from pathlib import Path; from stages.datasets.objects import read_object\n"
         "read_object(Path(sys.argv[1]), points=2048, seed=0)\n"
-        "print(*(int(line.split()[1]) // 1024 for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+        "peak = [int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM')]\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(peak[0] // 1024, used.ru_utime + used.ru_stime)"
     )
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / name)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -297,7 +297,8 @@ def test_the_largest_files_take_little_memory_and_time(name, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 2048 and time.monotonic() - start < 20
+    mebibytes, seconds = map(float, done.stdout.split())  # seconds of the CPU: other work on the machine takes none
+    assert mebibytes < 2048 and seconds < 20
 
 
 def test_reading_gives_points_of_the_object_alone(tmp_path):

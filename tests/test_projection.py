@@ -14,6 +14,7 @@ from compiled_steps import dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.artifacts.depth import to_bytes
 from stages.config.params import load_params
 from stages.config.render import Densify, Render, Smooth
 from stages.core.errors import InputError
@@ -430,6 +431,22 @@ def test_a_kernel_a_view_set_and_a_preset_are_added_by_one_entry_each(monkeypatc
     assert (depth != gaussian).any()
 
 
+@pytest.mark.parametrize(
+    "changes", [{}, {"preset": "v2_segmentation"}, {"method": "v1"}, {"method": "contour"}], ids=str
+)
+def test_maps_in_bytes_are_the_maps_in_steps_of_1_255(changes):
+    projection, points = resolve(render_section(**changes)), cloud(0)[None]
+    in_bytes = render(points, projection, in_bytes=True)
+    assert in_bytes.dtype == np.uint8
+    np.testing.assert_array_equal(in_bytes, to_bytes(render(points, projection)))
+
+
+def test_a_value_in_the_middle_of_two_bytes_goes_to_the_even_one():
+    stored = np.empty((2, 2), np.uint8)
+    maps.store(np.array([[0, 1], [0.5, 1.5 / 255]], np.float32), stored)  # 127.5 and 1.5
+    assert stored.tolist() == [[0, 255], [128, 2]]
+
+
 def occupancy(points, offsets, projection, *, threads, per_point):
     """A method of projection: 0 where a point lies in parallel projection, 1 elsewhere."""
     size, rotations = projection.resolution, VIEW_SETS[projection.view_set].rotations()
@@ -446,8 +463,8 @@ def test_a_method_is_added_by_one_entry(monkeypatch):
     monkeypatch.setitem(METHODS, "occupancy", ProjectionMethod(run=occupancy, per_point=False))
     projection = resolve(render_section(method="occupancy", resolution=32, crop=[0, 32]))
     points = [cloud(0, 50), cloud(1, 80)]
-    depth = render(points, projection)
-    assert depth.shape == (2, 10, 32, 32) and map_size(projection) == 32
+    depth = render(points, projection, in_bytes=True)  # which this method cannot
+    assert depth.dtype == np.float32 and depth.shape == (2, 10, 32, 32) and map_size(projection) == 32
     occupied = (depth == 0).sum((2, 3))
     assert (occupied[0] <= 50).all() and (occupied[1] <= 80).all() and (occupied > 10).all()
     message = "params.yaml: render.method 'occupancy' gives no pixels of points: expected one of v2, v1, contour"

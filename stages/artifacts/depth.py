@@ -34,6 +34,12 @@ def from_bytes(stored: np.ndarray) -> np.ndarray:
     return depth
 
 
+def _as_stored(depth: np.ndarray, dtype: str) -> np.ndarray:
+    if depth.dtype == dtype:
+        return depth
+    return to_bytes(depth) if dtype == "u1" else depth.astype(dtype)
+
+
 class DepthWriter:
     """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2).
 
@@ -45,8 +51,12 @@ class DepthWriter:
         self._last: Future | None = None
 
     def append(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
-        """Add depth f4 [n, V, R, R] in 0..1 and labels i8 [n] to `split`, once the chunk before is stored."""
-        expect(self._path, f"{split}/depth", depth, "f4", (None, None, None, None))
+        """Add depth [n, V, R, R] and labels i8 [n] to `split`, once the chunk before is stored.
+
+        The maps are f4 in 0..1, or already u1 where they are stored so.
+        """
+        dtype = "u1" if depth.dtype == self._dtype == "u1" else "f4"
+        expect(self._path, f"{split}/depth", depth, dtype, (None, None, None, None))
         expect(self._path, f"{split}/labels", labels, "i8", (len(depth),))
         self.finish()
         self._last = self._background.submit(self._store, split, depth, labels)
@@ -57,7 +67,7 @@ class DepthWriter:
             self._last.result()
 
     def _store(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
-        stored = to_bytes(depth) if self._dtype == "u1" else depth.astype("f2")
+        stored = _as_stored(depth, self._dtype)
         group = self._file.require_group(split)
         append_rows(group, "depth", stored, level=DEPTH_MAPS)
         append_rows(group, "labels", labels, level=LABELS)

@@ -46,9 +46,10 @@ class FewShotRow(Figures):
 
 @strict_dataclass
 class SpeedRow:
-    """One benchmark: how long the published arithmetic (`plain`) takes and how long ours, in `unit`."""
+    """One benchmark: how long what it is compared with (`against`) takes, and how long ours, in `unit`."""
 
     what: str
+    against: str  # such as "published arithmetic" or "bare tower"
     plain: float
     ours: float
     unit: str

@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.files import MADE_BY_DVC, complete_file, must_exist
-from stages.artifacts.packing import create_packed, packed_level, read_packed, write_packed
+from stages.artifacts.packing import create_packed, is_packed, read_packed, write_packed
 from stages.core.errors import InputError
 
 FORMAT = 2  # 1 was packed by gzip
@@ -94,7 +94,7 @@ def read_rows(path: Path, group: h5py.Group, key: str, rows: slice | np.ndarray 
         raise InputError(f"{path}: no key {group.name}/{key}")
     dataset = group[key]
     try:
-        return dataset[rows] if packed_level(dataset) is None else read_packed(dataset, rows)
+        return read_packed(dataset, rows) if is_packed(dataset) else dataset[rows]
     except OSError as error:
         raise InputError(f"{path}: {group.name}/{key} is damaged ({error})") from error
 

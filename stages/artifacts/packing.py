@@ -15,7 +15,7 @@ import pyarrow as pa
 from stages.core.threads import map_in_threads
 
 # Levels of Zstandard; None: the array is stored as it is.
-DEPTH_MAPS = PIXELS = VISIBILITY = PARTS = 1
+DEPTH_MAPS, PIXELS, VISIBILITY, PARTS = -3, 1, 1, 1
 PATCH_FEATURES = LABELS = None
 
 ZSTANDARD = 32015  # as registered with the HDF Group
@@ -34,15 +34,14 @@ def create_packed(group: h5py.Group, key: str, *, shape: tuple[int, ...], dtype:
         chunks=(1, *shape),
         shuffle=dtype.itemsize > 1,
         compression=ZSTANDARD,
-        compression_opts=(level,),
+        compression_opts=(level % 2**32,),  # HDF5 keeps whole numbers without a sign
         allow_unknown_filter=True,
     )
 
 
-def packed_level(dataset: h5py.Dataset) -> int | None:
-    """Zstandard's level where a dataset is packed, else None."""
-    found = dataset.id.get_create_plist().get_filter_by_id(ZSTANDARD)
-    return None if found is None else found[1][0]
+def is_packed(dataset: h5py.Dataset) -> bool:
+    """Whether the samples of a dataset are packed by Zstandard."""
+    return dataset.id.get_create_plist().get_filter_by_id(ZSTANDARD) is not None
 
 
 def write_packed(dataset: h5py.Dataset, first: int, rows: np.ndarray, *, level: int) -> None:

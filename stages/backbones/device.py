@@ -1,5 +1,8 @@
 """The device that a backbone runs on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from stages.core.errors import InputError
@@ -19,3 +22,14 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda":
         torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)
+
+
+@contextmanager
+def one_core_a_thread() -> Iterator[None]:
+    """Within the block torch takes one core of the CPU in every thread, for callers that share out the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # of this thread, and of all that use torch for the first time from now on
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -35,9 +35,8 @@ def load_backbone(
 
     Local files are relative to `root`. In bf16 the weights are bf16 too, those of norms excepted, as open_clip does it.
     """
-    precision = precision_on(device, entry.precision)
-    entry = replace(entry, precision="bf16" if precision == "bf16" else "fp32")
     architecture = architecture_name(name, entry, root=root)
+    entry, precision = _at_precision(entry, device)
     tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
     try:
         model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry, root)
@@ -45,6 +44,26 @@ def load_backbone(
         raise InputError(
             f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {_one_line(error)}"
         ) from error
+    return _clip_model(model, name, entry, architecture=architecture, precision=precision, device=device)
+
+
+def random_backbone(name: str, entry: Backbone, *, device: torch.device, root: Path = Path()) -> ClipModel:
+    """The same with random weights, which take as long to compute with; no weights are looked for."""
+    architecture = architecture_name(name, entry, root=root)
+    entry, precision = _at_precision(entry, device)
+    model = build(architecture, precision=entry.precision)
+    return _clip_model(model, name, entry, architecture=architecture, precision=precision, device=device)
+
+
+def _at_precision(entry: Backbone, device: torch.device) -> tuple[Backbone, str]:
+    """The entry with open_clip's name of its precision on `device`, and the name of its arithmetic there."""
+    precision = precision_on(device, entry.precision)
+    return replace(entry, precision="bf16" if precision == "bf16" else "fp32"), precision
+
+
+def _clip_model(
+    model: torch.nn.Module, name: str, entry: Backbone, *, architecture: str, precision: str, device: torch.device
+) -> ClipModel:
     return ClipModel(
         model,
         _tokenizer(name, architecture),

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from open_clip.pretrained import download_pretrained
 
-from stages.core.errors import InputError, one_line
+from stages.core.errors import InputError, reason
 
 SECONDS = 10  # to wait for an answer
 CLIP_CACHE = "~/.cache/clip"  # where open_clip puts what is not the hub's
@@ -37,7 +37,7 @@ def cached(tag: dict) -> Path | None:
 
 
 def offer(tag: dict) -> Offer:
-    """The first address that offers the file of `tag`; InputError with what every address said."""
+    """The first address that offers the file of `tag`; InputError with what every host said."""
     said = []
     repository, files = _hub_files(tag)
     for file in files:
@@ -45,7 +45,7 @@ def offer(tag: dict) -> Offer:
         try:
             return Offer(address, get_hf_file_metadata(address, timeout=SECONDS).size)
         except Exception as error:  # what a transport raises depends on the library's version
-            said.append(f"{address}: {one_line(error)[:120]}")
+            said.append(f"{address.split('/')[2]}: {reason(error)}")
     if tag.get("url"):
         try:
             response = requests.head(tag["url"], timeout=SECONDS, allow_redirects=True)
@@ -53,8 +53,8 @@ def offer(tag: dict) -> Offer:
             length = response.headers.get("Content-Length")
             return Offer(tag["url"], None if length is None else int(length))
         except requests.RequestException as error:
-            said.append(f"{tag['url']}: {one_line(error)[:120]}")
-    raise InputError("; ".join(said))
+            said.append(f"{tag['url'].split('/')[2]}: {reason(error)}")
+    raise InputError("; ".join(dict.fromkeys(said)))
 
 
 def fetch(tag: dict) -> Path:

@@ -12,9 +12,14 @@ from stages.backbones.loading import architecture_name
 from stages.commands.rates import Rates
 from stages.config.dataset import Dataset
 from stages.config.params import Params, load_params
+from stages.config.train import Train
 from stages.core.root import default_root
 from stages.datasets import scanobjectnn, shapenetpart
-from stages.fewshot.methods import learning_from_clouds, method_named
+from stages.fewshot.methods import method_named
+from stages.fewshot.recipes import as_published
+from stages.fewshot.runs import run_specs
+from stages.fewshot.specs import RunSpec
+from stages.fewshot.training import RECORDED_EPOCHS
 from stages.language.llm.sets import parse_prompt_sets
 from stages.language.prompts.templates import parse_templates
 from stages.language.prompts.waffle import WAFFLE
@@ -126,30 +131,62 @@ def _search_seconds(searched: list[tuple], rate: Rates, root: Path) -> float:
 
 def _train_row(chosen: Params, rates: Sequence[Rates]) -> Row:
     """Clouds that methods which learn from clouds push through the image tower; others take minutes, uncounted."""
-    train, clouds = chosen.train, 0
+    learned, scored = dict.fromkeys(chosen.select.backbones, 0), dict.fromkeys(chosen.select.backbones, 0)
     for dataset in chosen.select.fewshot:
         entry = chosen.dataset_entry(dataset)
-        for name in learning_from_clouds(train.methods):
-            for shots in train.cloud_shots:
-                recipe = method_named(name).recipe(train)
-                shown = min(2 * shots * _classes(entry), samples(entry, "train"))
-                clouds += len(train.seeds) * (recipe.epochs * shown + samples(entry, EVALUATED))
-    work = f"{clouds * len(chosen.select.backbones):,} clouds at most"
-    seconds = {rate.device: sum(clouds * step for step in rate.cloud_step.values()) for rate in rates}
-    return Row("train", work, _models_bytes(chosen), seconds)
+        for backbone in learned:
+            for spec in run_specs(chosen.train, dataset=dataset, backbone=backbone):
+                steps, tests = _clouds_of(spec, chosen.train, entry)
+                learned[backbone] += steps
+                scored[backbone] += tests
+    views = resolve(chosen.render).views
+    maps = views * (sum(learned.values()) + sum(scored.values()))
+    seconds = {
+        rate.device: sum(
+            count * rate.cloud_step[name] + scored[name] * views * (rate.render + rate.encode[name])
+            for name, count in learned.items()
+            if count
+        )
+        for rate in rates
+    }
+    return Row("train", f"{maps:,} maps at most", _models_bytes(chosen), seconds)
+
+
+def _clouds_of(spec: RunSpec, train: Train, entry: Dataset) -> tuple[int, int]:
+    """Clouds that a run learns from and that it only encodes, over all epochs; none where it learns from features.
+
+    Ours is validated on as many as it learns from, and on the test split where its epochs are recorded; as published
+    on the test split after every epoch.
+    """
+    method = method_named(spec.method)
+    if method.learns_from != "clouds":
+        return 0, 0
+    epochs = method.recipe(as_published(train) if spec.published else train).epochs
+    shown, test = min(spec.shots * _classes(entry), samples(entry, "train")), samples(entry, EVALUATED)
+    if spec.published:
+        return epochs * shown, (epochs + 3) * test  # epoch 0, and the chosen epoch's predictions and features
+    tested = min(epochs, RECORDED_EPOCHS) * test if train.best_on_test else 0
+    return epochs * shown, (epochs + 2) * shown + tested + 3 * test
 
 
 def _models_bytes(chosen: Params) -> float:
-    """The keys of Tip-Adapter, beside which other models are small."""
-    train, views = chosen.train, resolve(chosen.render).views
-    cached = sum(name.startswith("tip_adapter") for name in train.methods) * len(train.seeds)
-    widths = sum(_width(chosen, name) for name in chosen.select.backbones)
-    kept = sum(
-        min(shots * _classes(entry), samples(entry, "train"))
-        for entry in map(chosen.dataset_entry, chosen.select.fewshot)
-        for shots in train.shots
-    )
-    return 4.0 * cached * kept * views * widths
+    """The weights of the few-shot models, and the features that those with an adapter or smoothing give, in float32."""
+    views, numbers = resolve(chosen.render).views, 0
+    for dataset in chosen.select.fewshot:
+        entry = chosen.dataset_entry(dataset)
+        test, classes = samples(entry, EVALUATED), _classes(entry)
+        for backbone in chosen.select.backbones:
+            width = _width(chosen, backbone)
+            for spec in run_specs(chosen.train, dataset=dataset, backbone=backbone):
+                shown = min(spec.shots * classes, samples(entry, "train"))
+                if spec.method.startswith("tip_adapter"):
+                    numbers += shown * views * width  # its keys
+                elif spec.method == "linear_probe":
+                    numbers += classes * views * width
+                else:
+                    numbers += (test + (0 if spec.published else shown)) * width
+                    numbers += (2 * views + 1) * width**2 if spec.method.endswith("adapter") else 0
+    return 4.0 * numbers
 
 
 def _patches_row(chosen: Params, rates: Sequence[Rates]) -> Row:
@@ -242,7 +279,7 @@ def lines(rows: Sequence[Row]) -> list[str]:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
+    for unit, name in ((365 * 86400, "years"), (86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= unit:
             return f"{seconds / unit:.1f} {name}"
     return f"{seconds:.0f} s"

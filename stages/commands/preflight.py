@@ -4,7 +4,6 @@ A finding has a state: `ok`; `missing`, without which the rest runs; `stop`, wit
 """
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from stages.backbones.loading import weights_tag
 from stages.config.backbone import Backbone
 from stages.config.dataset import Dataset, RawFile
 from stages.config.params import Params
-from stages.core.errors import InputError, one_line
+from stages.core.errors import InputError, reason
 from stages.datasets import archives
 
 GIGA = 1e9
@@ -153,12 +152,6 @@ def git_finding(root: Path) -> Finding:
     return Finding("git identity", OK, "set" if known else "not set; this run needs none")
 
 
-def reason(error: Exception) -> str:
-    """What `error` says in a line that is the same every time: the innermost cause, without addresses in memory."""
-    inner = getattr(error.args[0], "reason", error) if error.args else error
-    return re.sub(r"<[^<>]*0x[^<>]*>:? ?", "", one_line(inner))[:200]
-
-
 def table(findings: Sequence[Finding]) -> str:
     """The findings as lines, with what to do below those that are to be done."""
     width = max(len(finding.what) for finding in findings)
@@ -188,7 +181,7 @@ def _corpora(params: Params, root: Path) -> list[Finding]:
             _length(address)
         except requests.RequestException as error:
             do = "try again, or clone its repository and name the folder in generate.corpora.folder"
-            return [Finding(what, STOP, f"{address}: {reason(error)}", do)]
+            return [Finding(what, STOP, f"{file} of {_host(address)}: {reason(error)}", do)]
     return [Finding(what, OK, f"{len(files)} files from {_host(config.url)}")]
 
 

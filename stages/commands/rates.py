@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import open_clip
 import torch
 
 from stages.artifacts.types import Features, Prompts
 from stages.backbones.clip import ClipModel
-from stages.backbones.loading import architecture_name, build
+from stages.backbones.loading import random_backbone
 from stages.config.params import Params
 from stages.fewshot.classifiers import CloudClassifier
 from stages.fewshot.methods import learning_from_clouds
+from stages.fewshot.runs import run_specs
 from stages.projection.presets import preset_named
 from stages.projection.rendering import render
 from stages.projection.settings import resolve
@@ -52,11 +52,11 @@ def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
     projection = resolve(params.render)
     maps = render(clouds, projection)[0, :1].repeat(2 if on_cpu else 512, axis=0)[None]
     sentences = [f"a depth map of a thing number {number}" for number in range(8 if on_cpu else 512)]
-    taught = select.backbones if select.fewshot and learning_from_clouds(params.train.methods) else ()
+    taught = _taught(params)
     encode, text, patches, cloud_step = {}, {}, {}, {}
     smoothing = _smoothing_step(clouds, params, device) if taught else 0.0
     for name in dict.fromkeys((*select.backbones, *select.segmentation_backbones)):
-        model = _model(params, name, device, root)
+        model = random_backbone(name, params.backbone_entry(name), device=device, root=root)
         text[name] = _seconds(partial(model.encode_text, sentences, batch_size=params.embed.batch_size)) / len(
             sentences
         )
@@ -78,16 +78,14 @@ def measure(params: Params, device: torch.device, *, root: Path) -> Rates:
     )
 
 
-def _model(params: Params, name: str, device: torch.device, root: Path) -> ClipModel:
-    entry = params.backbone_entry(name)
-    architecture = architecture_name(name, entry, root=root)
-    return ClipModel(
-        build(architecture, precision=entry.precision),
-        open_clip.get_tokenizer(architecture),
-        normalisation=entry.normalise,
-        device=device,
-        autocast=params.extract.autocast,
-    )
+def _taught(params: Params) -> list[str]:
+    """Backbones with which a method learns from clouds."""
+    return [
+        backbone
+        for backbone in params.select.backbones
+        for dataset in params.select.fewshot
+        if learning_from_clouds(spec.method for spec in run_specs(params.train, dataset=dataset, backbone=backbone))
+    ]
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -23,7 +23,7 @@ from stages.commands.sweep import sweep_rows
 from stages.commands.workspace import FOLDER, Workspace, bytes_below, workspace
 from stages.config.params import Params, load_document, load_params
 from stages.core.cli import run_command
-from stages.core.errors import InputError
+from stages.core.errors import InputError, reason
 from stages.datasets.fetch import ensure_local
 
 AXES = ("datasets", "classification", "fewshot", "segmentation", "detection", "backbones", "segmentation_backbones")
@@ -105,13 +105,13 @@ def _not_fetched(made: Workspace, overrides: Overrides, missing: Mapping[str, st
             try:
                 ensure_local(name, params.dataset_entry(name), root=made.root)
             except InputError as error:
-                failed[name] = preflight.reason(error)
+                failed[name] = reason(error)
     for name in dict.fromkeys((*params.select.backbones, *params.select.segmentation_backbones)):
         if name not in missing:
             try:
                 fetch_weights(name, params.backbone_entry(name))
             except InputError as error:
-                failed[name] = preflight.reason(error)
+                failed[name] = reason(error)
     for name in params.select.datasets:
         if name not in (*missing, *failed) and (said := made.repro_quietly(f"download@{name}")):
             failed[name] = said

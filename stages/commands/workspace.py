@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -76,7 +77,7 @@ class Workspace:
 
     def repro_quietly(self, *arguments: str) -> str | None:
         """The same without its output; what the failing stage said, or None where all went well."""
-        done = self._dvc(*arguments, capture_output=True, text=True)
+        done = self._dvc(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if not done.returncode:
             return None
         said = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -108,7 +109,7 @@ class Workspace:
     def _dvc(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         command = [sys.executable, *DVC, "repro", *arguments]
-        return subprocess.run(command, env=os.environ | {"PATH": path}, check=False, cwd=self.folder, **options)
+        return run_together(command, env=os.environ | {"PATH": path}, cwd=self.folder, **options)
 
 
 @contextmanager
@@ -128,6 +129,25 @@ def workspace(root: Path, name: str) -> Iterator[Workspace]:
                 made.keep()
     except Timeout as error:
         raise InputError(f"{made.folder}: another run is using it") from error
+
+
+def run_together(command: list[str], **options) -> subprocess.CompletedProcess:
+    """Run a command that ends with this process, with all that it started, even where this one is killed.
+
+    A shell waits for the end of a pipe, which comes when nothing holds the other end any more.
+    """
+    with subprocess.Popen(command, process_group=0, **options) as process:
+        watch = ["sh", "-c", 'read -r _; kill -s KILL -- "-$1"', "sh", str(process.pid)]
+        with subprocess.Popen(watch, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0) as watching:
+            try:
+                said = process.communicate()
+            except BaseException:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+            finally:
+                watching.kill()
+    return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 def bytes_below(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """The kinds of error that bad input causes, and how their lines are worded."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,3 +92,9 @@ def _key(problem: dict, document: Any) -> tuple:
         elif problem["type"] == MISSING and part == problem["loc"][-1]:
             key.append(part)
     return tuple(key)
+
+
+def reason(error: Exception) -> str:
+    """The innermost cause in a short line that is the same every time: without addresses in memory or connections."""
+    inner = getattr(error.args[0], "reason", error) if error.args else error
+    return re.sub(r"<[^<>]*0x[^<>]*>:? ?|HTTPS?Connection(Pool)?\([^()]*\): ", "", one_line(inner))[:200]

@@ -25,8 +25,9 @@ def on_surface(vertices: np.ndarray, faces: np.ndarray, *, count: int, rng: np.r
     corners = corners[np.searchsorted(until, rng.random(count) * until[-1])]
     origins, edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
     along = rng.random((count, 2, 1))
-    along[along.sum(axis=1)[:, 0] > 1] -= 1  # the other half of the parallelogram is folded back
-    return (edges * np.abs(along)).sum(axis=1) + origins
+    along[along[:, 0, 0] + along[:, 1, 0] > 1] -= 1  # the other half of the parallelogram is folded back
+    moved = edges * np.abs(along)
+    return moved[:, 0] + moved[:, 1] + origins
 
 
 def thin(clouds: Clouds, *, count: int, method: str, seed: int) -> Clouds:

@@ -1,7 +1,8 @@
 """A folder of objects -> a library of their features: every file encoded once, and only where it is new or changed.
 
-Threads read, sample and project the files while the backbone encodes what is ready. What is encoded is kept beside the
-library as it comes, so that a run that is stopped at any moment is continued by the next one, with the same result.
+Threads read, sample and project the files while others encode what is ready: on a CPU as many as there are cores, each
+with a batch of its own on one core, because two that share a batch wait for each other. What is encoded is kept beside
+the library as it comes, so that a run that is stopped at any moment is continued by the next one, with the same result.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ class Indexed:
 class Indexing:
     """What it takes to encode the files of one folder; `axes` are tried where the up axis is to be guessed.
 
-    With `strict` a file of which something is dropped or guessed counts as unreadable.
+    `encode` is called in as many threads at a time as `encoders` says. With `strict` a file of which something is
+    dropped or guessed counts as unreadable.
     """
 
     folder: Path
@@ -78,21 +80,28 @@ class Indexing:
     projection: Projection
     axes: Sequence[Axis]
     encode: Encode
+    encoders: int = 1
     strict: bool = False
 
     def entries(self, files: Iterable[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, bool]]:
         """The entry of every file and whether it was encoded now, in no order; they are read ahead in threads."""
         ready: list[Prepared] = []
-        for one in _read_ahead(lambda file: self._prepare(file, known), files, ahead=AHEAD * AT_ONCE):
-            if one.depth is None:
-                yield one.entry, False
-            else:
-                ready.append(one)
-            if len(ready) == AT_ONCE:
-                yield from ((entry, True) for entry in self._encoded(ready))
-                ready = []
-        if ready:
-            yield from ((entry, True) for entry in self._encoded(ready))
+        begun: deque[Future[list[Entry]]] = deque()
+        with ThreadPoolExecutor(self.encoders) as pool:
+            for one in _read_ahead(lambda file: self._prepare(file, known), files, ahead=AHEAD * AT_ONCE):
+                if one.depth is None:
+                    yield one.entry, False
+                else:
+                    ready.append(one)
+                if len(ready) == AT_ONCE:
+                    begun.append(pool.submit(self._encoded, ready))
+                    ready = []
+                if len(begun) > self.encoders:  # no more than these wait with their maps in memory
+                    yield from ((entry, True) for entry in begun.popleft().result())
+            if ready:
+                begun.append(pool.submit(self._encoded, ready))
+            for batch in begun:
+                yield from ((entry, True) for entry in batch.result())
 
     def _prepare(self, file: Path, known: Mapping[Key, Entry]) -> Prepared:
         name = file.relative_to(self.folder).as_posix()
@@ -114,7 +123,7 @@ class Indexing:
         counts = {"points": read.vertices, "triangles": read.faces}
         return Prepared(Entry(name, digest, read.kind, **counts, notes="; ".join(read.notes)), depth)
 
-    def _encoded(self, ready: list[Prepared]) -> Iterator[Entry]:
+    def _encoded(self, ready: list[Prepared]) -> list[Entry]:
         """The entries with features and thumbnails; a batch that is not full is filled up with empty maps."""
         depth = np.stack([one.depth for one in ready])
         filled = np.concatenate([depth, np.zeros((AT_ONCE - len(depth), *depth.shape[1:]), depth.dtype)])
@@ -123,8 +132,10 @@ class Indexing:
         chosen = np.stack([agreement(features[:, views]) for features in encoded]).argmax(axis=0)
         features = np.stack(encoded)[chosen, np.arange(len(ready))].astype(np.float16)
         shown = [maps[axis, view] for maps, axis, view in zip(depth, chosen, best_views(features), strict=True)]
-        for one, axis, of_views, picture in zip(ready, chosen, features, map(png, shown), strict=True):
-            yield dataclasses.replace(one.entry, up=self.axes[axis], features=of_views, thumbnail=picture)
+        return [
+            dataclasses.replace(one.entry, up=self.axes[axis], features=of_views, thumbnail=picture)
+            for one, axis, of_views, picture in zip(ready, chosen, features, map(png, shown), strict=True)
+        ]
 
 
 def index_folder(
@@ -172,17 +183,23 @@ def index(
     model, folder: Path, out: Path, *, up: Up, anew: bool, each: Callable[[Entry], None] = lambda entry: None
 ) -> Indexed:
     """`index_folder` with a `PointClip`; InputError where `folder` is none, or holds no object."""
+    from stages.backbones.device import one_core_a_thread
+
     if not folder.is_dir():
         raise InputError(f"{folder}: {'a file, expected a folder' if folder.exists() else 'no such folder'}")
+    on_cpu = model._clip.device.type == "cpu"
     indexing = Indexing(
         folder,
         encoding_of(model, up=up),
         model._projection,
         AXES if up == "auto" else (up,),
         lambda depth: model._clip.encode_depth(depth, batch_size=depth.shape[0] * depth.shape[1]),
+        encoders=available_cores() if on_cpu else 1,
         strict=model.strict,
     )
-    return index_folder(indexing, find_files([folder]), out, words=background_features(model), anew=anew, each=each)
+    files, words = find_files([folder]), background_features(model)
+    with one_core_a_thread():
+        return index_folder(indexing, files, out, words=words, anew=anew, each=each)
 
 
 def content_hash(file: Path) -> str:
@@ -195,9 +212,9 @@ def content_hash(file: Path) -> str:
 
 
 def png(depth: np.ndarray) -> bytes:
-    """One depth map f4 [R, R] in 0..1 as a grey PNG, packed fast rather than small."""
+    """One depth map f4 [R, R] in 0..1 as a grey PNG, of which only runs of one grey are packed."""
     out = io.BytesIO()
-    Image.fromarray((depth * 255).round().astype(np.uint8)).save(out, "png", compress_level=1)
+    Image.fromarray((depth * 255).round().astype(np.uint8)).save(out, "png", compress_level=1, compress_type=3)
     return out.getvalue()
 
 

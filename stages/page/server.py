@@ -34,6 +34,7 @@ from stages.own.search import Searchable
 from stages.page.objects import Dropped, Kept, file_name, read_dropped
 from stages.page.worker import BusyError, Worker
 from stages.reporting.colours import part_colours
+from stages.reporting.page import png_url
 
 STATIC = Path(__file__).parent / "static"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -151,7 +152,7 @@ class Page:
             found = await self._worker.run(search, top=FOUND)
             pictures = await self._worker.run(self._library.thumbnails, found)
         hits = [
-            {"name": hit.entry.path, "score": hit.score, "matches": hit.matches, "picture": data_url(png)}
+            {"name": hit.entry.path, "score": hit.score, "matches": hit.matches, "picture": png_url(png)}
             for hit, png in zip(found.hits, pictures, strict=True)
         ]
         return JSONResponse({"hits": hits, "nothing_matches": found.nothing_matches})
@@ -253,12 +254,7 @@ def picture(depth: np.ndarray) -> str:
     """A depth map [R, R] in 0..1 as the address of a PNG that holds it."""
     file = io.BytesIO()
     Image.fromarray((255 * depth).round().astype(np.uint8)).save(file, "PNG")
-    return data_url(file.getvalue())
-
-
-def data_url(png: bytes) -> str:
-    """A PNG as an address that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return png_url(file.getvalue())
 
 
 def told(status: int, line: str) -> Response:

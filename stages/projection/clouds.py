@@ -19,8 +19,9 @@ def orient(points: np.ndarray, up_axis: str) -> np.ndarray:
     if up_axis not in _TO_Y_UP:
         raise InputError(f"params.yaml: dataset.up_axis {up_axis!r}: expected one of {', '.join(_TO_Y_UP)}")
     columns, signs = _TO_Y_UP[up_axis]
-    turned = np.array(points)
-    turned[..., :3] = points[..., columns] * np.array(signs, turned.dtype)
+    points, turned = np.asarray(points), np.array(points)
+    for axis, (column, sign) in enumerate(zip(columns, signs, strict=True)):
+        turned[..., axis] = points[..., column] * turned.dtype.type(sign)
     return turned
 
 

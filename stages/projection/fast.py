@@ -147,26 +147,29 @@ def quantise(cloud, compiled, v, cells, depth_values):
 
 @njit(nogil=True)
 def project_views(points, offsets, compiled, size, first, step, depth_maps, quantities):
-    """Write depth maps f4 [N, V, R, R] of every `step`-th pair (cloud, view) from `first` on.
+    """Write depth maps f4 or u1 [N, V, R, R] of every `step`-th pair (cloud, view) from `first` on.
 
     Cloud n is points[offsets[n]:offsets[n + 1]]; `size` is R before the map is cropped and resized. `quantities` is
-    filled in too, unless it is empty.
+    filled in too, unless it is empty. One map at a time is made in memory that stays in the cache.
     """
     grid, scratch = voxels.empty_grid(compiled.layout, compiled.layout.slices), voxels.empty_grid(compiled.layout, 1)
     views, whole = compiled.rotations.shape[0], np.empty((size, size), np.float32)
+    resized = np.empty(depth_maps.shape[2:], np.float32)
     for task in range(first, (offsets.size - 1) * views, step):
         n, v = task // views, task % views
         cloud = points[offsets[n] : offsets[n + 1]]
         cells, depth_values = np.empty((3, len(cloud)), np.int32), np.empty(len(cloud), np.float32)
         quantise(cloud, compiled, v, cells, depth_values)
-        target = depth_maps[n, v] if compiled.crop[1] == 0 else whole
-        largest = rasterise(cells, depth_values, compiled, grid, scratch, target)
+        largest = rasterise(cells, depth_values, compiled, grid, scratch, whole)
         if quantities.depth_values.size > 0:
             start = offsets[n] * views + v * len(cloud)
-            look_up(cells, depth_values, compiled, grid, largest, target, quantities, start)
+            look_up(cells, depth_values, compiled, grid, largest, whole, quantities, start)
         if compiled.crop[1] > 0:
             low, high = compiled.crop
-            maps.resize(whole[low:high, low:high], depth_maps[n, v])
+            maps.resize(whole[low:high, low:high], resized)
+            maps.store(resized, depth_maps[n, v])
+        else:
+            maps.store(whole, depth_maps[n, v])
 
 
 @njit(nogil=True)
@@ -228,15 +231,23 @@ def allocate(count: int) -> PointQuantities:
 
 
 def run(
-    points: np.ndarray, offsets: np.ndarray, projection: Projection, *, threads: int | None, per_point: bool, kind: int
+    points: np.ndarray,
+    offsets: np.ndarray,
+    projection: Projection,
+    *,
+    threads: int | None,
+    per_point: bool,
+    kind: int,
+    in_bytes: bool = False,
 ) -> tuple[np.ndarray, PointQuantities | None]:
-    """Depth maps f4 [N, V, R, R] of concatenated clouds, and every point in every view if `per_point`, else None.
+    """Depth maps [N, V, R, R] of concatenated clouds, and every point in every view if `per_point`, else None.
 
-    points f4 [sum of P, 3]; offsets i8 [N + 1]; `threads` is every core when None.
+    The maps are f4 in 0..1, or u1 in steps of 1/255 if `in_bytes`. points f4 [sum of P, 3]; offsets i8 [N + 1];
+    `threads` is every core when None.
     """
     views, size = projection.views, map_size(projection, kind=kind)
     cropped = projection.resolution if projection.crop else size
-    depth_maps = np.empty((len(offsets) - 1, views, cropped, cropped), np.float32)
+    depth_maps = np.empty((len(offsets) - 1, views, cropped, cropped), np.uint8 if in_bytes else np.float32)
     quantities = allocate(len(points) * views if per_point else 0)
     compiled, work = compile_projection(projection, kind), _cached_project_views()
     step = max(1, min(threads or available_cores(), len(depth_maps) * views))

@@ -1,4 +1,4 @@
-"""Crop and resize of a finished depth map and of positions in it."""
+"""Crop, resize and rounding of a finished depth map, and the same crop of positions in it."""
 
 import numpy as np
 from numba import njit
@@ -22,6 +22,15 @@ def resize(source, target):
             upper = (np.float32(1) - across) * source[top, left] + across * source[top, right]
             lower = (np.float32(1) - across) * source[below, left] + across * source[below, right]
             target[i, j] = (np.float32(1) - down) * upper + down * lower
+
+
+@njit(cache=True, nogil=True)
+def store(depth_map, stored):
+    """Write depth_map f4 [R, R] into `stored` [R, R]: as it is into f4, in whole steps of 1/255 into u1."""
+    in_bytes = stored.itemsize == 1
+    for i in range(depth_map.shape[0]):
+        for j in range(depth_map.shape[1]):
+            stored[i, j] = np.rint(depth_map[i, j] * np.float32(255)) if in_bytes else depth_map[i, j]
 
 
 def crop_pixels(pixels, *, crop: tuple[int, int], size: int):

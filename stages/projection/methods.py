@@ -8,7 +8,8 @@ points f4 [sum of P, 3] are the N clouds one after the other, y up, and cloud n 
 most `threads` threads may be used, or every core when None. It returns the depth maps f4 [N, V, R, R] in 0..1 with
 the polarity and the crop of `projection`, and a `PointQuantities` where `per_point` is True, else None. A method that
 gives depth maps only says `per_point=False` in its entry; `run` is then never called with `per_point` True. `in_torch`
-says that `stages.projection.differentiable` has the method too, for a device.
+says that `stages.projection.differentiable` has the method too, for a device, and `in_bytes` that `run` takes
+`in_bytes=True` and then gives maps u1 in steps of 1/255, as they are stored.
 """
 
 from collections.abc import Callable
@@ -32,18 +33,20 @@ class ProjectionMethod:
     """How clouds become depth maps; see the module for the arguments and the result of `run`.
 
     `uncropped_size` gives rows (and columns) of the map before it is cropped. `per_point` says whether `run` also gives
-    the pixel and the visibility of every point, `in_torch` whether `stages.projection.differentiable` has the method.
+    the pixel and the visibility of every point, `in_torch` whether `stages.projection.differentiable` has the method,
+    `in_bytes` whether `run` also gives maps u1.
     """
 
     run: Callable[..., tuple[np.ndarray, PointQuantities | None]]
     uncropped_size: Callable[[Projection], int] = _resolution
     per_point: bool = True
     in_torch: bool = False
+    in_bytes: bool = False
 
 
 def _compiled(kind: int, *, in_torch: bool = False) -> ProjectionMethod:
     size = partial(fast.map_size, kind=kind)
-    return ProjectionMethod(run=partial(fast.run, kind=kind), uncropped_size=size, in_torch=in_torch)
+    return ProjectionMethod(run=partial(fast.run, kind=kind), uncropped_size=size, in_torch=in_torch, in_bytes=True)
 
 
 METHODS: dict[str, ProjectionMethod] = {

@@ -44,6 +44,7 @@ def render(
     *,
     device: "torch.device | None" = None,
     threads: int | None = None,
+    in_bytes: bool = False,
     source: str = "points",
     first_sample: int = 0,
 ) -> np.ndarray:
@@ -51,14 +52,16 @@ def render(
 
     R is `methods.map_size(projection)`. Without a `device` the compiled loops run on `threads` threads, every core when
     None; with one it is torch. With white background the nearest surface is 0 and the background exactly 1; black is
-    the opposite. Raises InputError for an unknown method, and naming `source` and the sample for a bad cloud, counted
+    the opposite. With `in_bytes` the loops write u1 in steps of 1/255; a device, and a method that cannot, still give
+    f4. Raises InputError for an unknown method, and naming `source` and the sample for a bad cloud, counted
     from `first_sample` where the clouds are part of a larger set.
     """
     if device is not None:
         return render_on(device, points, projection, source=source, first_sample=first_sample).cpu().numpy()
     method = method_named(projection.method)
     flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
-    return method.run(flat, offsets, projection, threads=threads, per_point=False)[0]
+    rounded = {"in_bytes": True} if in_bytes and method.in_bytes else {}
+    return method.run(flat, offsets, projection, threads=threads, per_point=False, **rounded)[0]
 
 
 def render_on(

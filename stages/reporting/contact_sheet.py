@@ -1,10 +1,9 @@
 """What a search found as one HTML file that needs nothing else: a picture, a name and a score of every object."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.reporting.page import environment
+from stages.reporting.page import environment, png_url
 
 TEMPLATE = "contact_sheet.html.j2"
 
@@ -21,7 +20,7 @@ class Tile:
     @property
     def source(self) -> str:
         """The picture as a data URL."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        return png_url(self.png)
 
 
 def contact_sheet(tiles: Sequence[Tile], *, title: str, verdict: str, weights: str) -> str:

@@ -27,7 +27,7 @@ class Picture:
     @property
     def source(self) -> str:
         """The picture as a data URL."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        return png_url(self.png)
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ def page(sections: Sequence[Section], *, title: str, summary: str, weights: Tabl
         .get_template(TEMPLATE)
         .render(title=title, summary=summary, sections=sections, weights=weights, parameters=parameters)
     )
+
+
+def png_url(png: bytes) -> str:
+    """A PNG as a data URL, for pages that need no other file."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def environment() -> Environment:

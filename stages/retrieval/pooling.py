@@ -12,7 +12,7 @@ from stages.core.errors import InputError
 
 DEFAULT = "mean"  # the best on the train split of the bundled objects: reports/tables/retrieval.md
 
-MOST_COLUMNS = 16  # query vectors that are multiplied with a library at a time
+MOST_PRODUCTS = 2**24  # numbers at a time that queries and a library are multiplied to: 64 MiB
 
 
 def mean_direction(features: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def score_table(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Scores f4 [B, N] as `scores` gives them for B queries f4 [B, Q, D]; some at a time, which bounds the memory."""
     count, per_query, width = queries.shape
     flat, found = vectors.reshape(-1, width), np.empty((count, vectors.shape[1]), np.float32)
-    step = max(1, MOST_COLUMNS // max(1, per_query))
+    step = max(1, MOST_PRODUCTS // max(1, len(flat) * per_query))
     for start in range(0, count, step):
         block = queries[start : start + step].reshape(-1, width)
         # one column as a matrix would take numpy's slow path

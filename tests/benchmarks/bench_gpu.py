@@ -80,7 +80,7 @@ class Bench:
         print(f"{what}: {of} {bare:,.0f} {unit}, ours {ours:,.0f} {unit}: {ours / bare:.2f}", flush=True)
         if self._noted:
             # the report's ratio is of times, the first over the second
-            note(f"{what} ({of})", plain=1e3 / bare, ours=1e3 / ours, unit="ms", machine=self.card)
+            note(what, plain=1e3 / bare, ours=1e3 / ours, unit="ms", against=of, machine=self.card)
 
     def rate(self, count: int, work: Callable[[], object]) -> float:
         """How many of `count` things a second `work` does, at its best."""

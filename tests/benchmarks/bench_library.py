@@ -3,24 +3,26 @@
     python tests/benchmarks/bench_library.py [--meshes 1000] [--objects 100000] [--width 128] [--repeats 3]
 
 Indexing: as many small meshes as asked for, written to a temporary folder, by `PointClip.index` (reading, sampling,
-hashing, thumbnails and the library file included); beside it, in the same run, projection and then encoder alone on the
-same clouds, which are in memory. Both sides have the same threads; the model is loaded and the projection compiled
-before. Searching: random features, pooled in memory as an open library has them, from the query's vectors to the sorted
-best ten; encoding the words is not in it. Nothing is asserted about time: machines differ.
+hashing, thumbnails and the library file included); beside it, in the same run, projection and encoder alone on these
+clouds, which are in memory. Both sides have a thread for each core, with batches of its own; the model is loaded and
+the projection compiled before. Searching: random features, pooled in memory as an open library has them, from the
+query to the sorted best ten; encoding the words is not in it. Nothing is asserted about time: machines differ.
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 import trimesh
-from timing import best_seconds, machine, seconds
+from timing import best_seconds, cores, seconds
 
 from stages import PointClip
+from stages.backbones.device import one_core_a_thread
+from stages.core.threads import available_cores
 from stages.own.index import AT_ONCE
 from stages.own.inputs import read_cloud
 from stages.projection.rendering import render
@@ -56,10 +58,13 @@ def compare_indexing(count: int, *, repeats: int) -> None:
         depth = render(clouds[: 4 * AT_ONCE], model._projection)
         model._clip.encode_depth(depth, batch_size=AT_ONCE * VIEWS)
 
+        def batch(start: int) -> None:
+            maps = render(clouds[start : start + AT_ONCE], model._projection, threads=1)
+            model._clip.encode_depth(maps, batch_size=AT_ONCE * VIEWS)
+
         def alone() -> None:
-            for start in range(0, len(clouds), 4 * AT_ONCE):
-                maps = render(clouds[start : start + 4 * AT_ONCE], model._projection)
-                model._clip.encode_depth(maps, batch_size=AT_ONCE * VIEWS)
+            with one_core_a_thread(), ThreadPoolExecutor(available_cores()) as pool:
+                list(pool.map(batch, range(0, len(clouds), AT_ONCE)))
 
         ways = {"alone": alone, "index": lambda: model.index(folder, Path(place) / "library.parquet", anew=True)}
         taken = {name: [] for name in ways}
@@ -68,7 +73,7 @@ def compare_indexing(count: int, *, repeats: int) -> None:
                 taken[name].append(wall_and_cpu(way))
         again = seconds(lambda: model.index(folder, Path(place) / "library.parquet"))
     (alone_wall, alone_cpu), (wall, cpu) = (np.min(taken[name], axis=0) for name in ways)
-    print(f"index: {count} meshes, {machine()}, {torch.get_num_threads()} threads of torch")
+    print(f"index: {count} meshes, {cores()}")
     print(f"  projection and encoder alone {count / alone_wall:.0f} objects a second, index {count / wall:.0f}", end="")
     print(f": {alone_wall / wall:.2f} x")
     print(f"  time of the CPU, which other work on the machine does not count in: {alone_cpu / cpu:.2f} x")
@@ -86,7 +91,7 @@ def time_search(objects: int, *, width: int, repeats: int) -> None:
     generator = np.random.default_rng(0)
     features = generator.standard_normal((objects, VIEWS, width), dtype=np.float32).astype(np.float16)
     query = generator.standard_normal((1, width), dtype=np.float32)
-    print(f"search: {objects} objects x {VIEWS} views, {width} numbers a feature, {machine()}")
+    print(f"search: {objects} objects x {VIEWS} views, {width} numbers a feature, {cores()}")
     for pooling in POOLINGS:
         start = time.perf_counter()
         vectors = pool(features, pooling)

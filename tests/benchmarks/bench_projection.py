@@ -15,7 +15,7 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
-from timing import best_seconds, note
+from timing import PUBLISHED, best_seconds, note
 
 from stages.projection import differentiable
 from stages.projection.kernels import kernel_weights
@@ -73,7 +73,7 @@ def compare(name: str, *, count: int, dense_count: int, repeats: int) -> None:
     few = torch.from_numpy(points[:dense_count])
     dense = best_seconds(lambda: dense_render(few, projection), max(1, repeats // 2)) / (dense_count * views)
     print(f"{name}: dense {dense * 1e3:.2f} ms, ours {ours * 1e3:.3f} ms per view and core: {dense / ours:.0f} x")
-    note(f"projection {name}, a view", plain=dense * 1e3, ours=ours * 1e3, unit="ms")
+    note(f"projection {name}, a view", plain=dense * 1e3, ours=ours * 1e3, unit="ms", against=PUBLISHED)
 
 
 def peak_memory() -> None:

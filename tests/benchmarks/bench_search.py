@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from timing import best_seconds, note
+from timing import PUBLISHED, best_seconds, note
 
 from stages.config.search import Objective
 from stages.prompt_search.candidates import Candidates
@@ -84,7 +84,7 @@ def compare_prompts(features, labels, candidates: Candidates, initial: np.ndarra
         f"  ours {ours:.2f} s; loop {loop * 1e3:.1f} ms a candidate = {loop * evaluations:.0f} s: "
         f"{loop * evaluations / ours:.0f} x; peak memory {peak_megabytes()} MB"
     )
-    note("prompt search", plain=loop * evaluations, ours=ours, unit="s")
+    note("prompt search", plain=loop * evaluations, ours=ours, unit="s", against=PUBLISHED)
     for objective in ("mean_class_accuracy", "negative_log_likelihood"):
         seconds = best_seconds(partial(search, objective), 1)
         print(f"  objective {objective}: {seconds:.2f} s")
@@ -103,7 +103,7 @@ def compare_weights(features, labels, text: np.ndarray, *, repeats: int) -> None
         f"  grid {ours:.2f} s; one product per combination {product:.0f} s: {product / ours:.0f} x\n"
         f"  coordinate search {steps:.2f} s, right {moved.start} -> {moved.correct}"
     )
-    note("grid of view weights", plain=product, ours=ours, unit="s")
+    note("grid of view weights", plain=product, ours=ours, unit="s", against=PUBLISHED)
 
 
 def print_costs(features, labels, candidates: Candidates, initial: np.ndarray, *, largest: int) -> list[tuple]:

@@ -5,7 +5,8 @@
 Both sides of a row run in turn in this process: gzip of level 1 through HDF5 on one core, Zstandard through
 `stages.artifacts` on all, and the array as it is. Then the stage `render` on home_objects and its compiled loop alone,
 and the tower of `patches` on one thread with 40 maps at a time, as before, and with what it takes by itself. Times are
-the least CPU seconds of all threads, which others change less than a clock's: speeds are those of one core.
+the least CPU seconds of all threads, which others change less than a clock's: speeds are those of one core. Of the
+stage and its loop the clock's seconds are printed too.
 Needs data/points: `dvc repro download`.
 """
 
@@ -18,9 +19,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
-from timing import ROOT
+from timing import ROOT, note
 
 from stages import render as render_stage
+from stages.artifacts import packing
 from stages.artifacts.depth import to_bytes
 from stages.artifacts.hdf5 import append_rows, new_h5, open_h5, read_rows
 from stages.artifacts.paths import Paths
@@ -38,13 +40,15 @@ OBJECTS, SHAPES = "home_objects", "procedural_parts"
 BEFORE = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
-def least(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Least CPU seconds of each work, all in turn, after a call of each that warms up."""
+def least(
+    works: dict[str, Callable[[], object]], repeats: int, *, clock: Callable[[], float] = time.process_time
+) -> dict[str, float]:
+    """Least seconds of each work by `clock`, all in turn, after a call of each that warms up."""
 
     def seconds(work: Callable[[], object]) -> float:
-        start = time.process_time()
+        start = clock()
         work()
-        return time.process_time() - start
+        return clock() - start
 
     for work in works.values():
         work()
@@ -52,8 +56,8 @@ def least(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, flo
     return {name: min(found[name] for found in rounds) for name in works}
 
 
-def compare_codecs(key: str, rows: np.ndarray, folder: Path, repeats: int) -> None:
-    """Print bytes, write speed and read speed of `rows`, one sample a chunk."""
+def compare_codecs(key: str, rows: np.ndarray, level: int | None, folder: Path, repeats: int) -> None:
+    """Print bytes, write speed and read speed of `rows`, one sample a chunk; `level` is Zstandard's, 1 when None."""
     paths = {name: folder / f"{name}.h5" for name in ("gzip", "zstandard", "plain")}
 
     def write_before() -> None:
@@ -72,7 +76,11 @@ def compare_codecs(key: str, rows: np.ndarray, folder: Path, repeats: int) -> No
         with open_h5(paths[name]) as file:
             read_rows(paths[name], file, "rows")
 
-    writers = {"gzip": write_before, "zstandard": lambda: write("zstandard", 1), "plain": lambda: write("plain", None)}
+    writers = {
+        "gzip": write_before,
+        "zstandard": lambda: write("zstandard", level or 1),
+        "plain": lambda: write("plain", None),
+    }
     readers = {"gzip": read_before, "zstandard": lambda: read("zstandard"), "plain": lambda: read("plain")}
     written, taken = least(writers, repeats), least(readers, repeats)
     for name, path in paths.items():
@@ -81,8 +89,8 @@ def compare_codecs(key: str, rows: np.ndarray, folder: Path, repeats: int) -> No
         print(f"| {key} | {name} | {100 * share:.1f} | {speeds} |", flush=True)
 
 
-def arrays(params: Params) -> dict[str, np.ndarray]:
-    """Arrays of the artifacts, of a few objects and shapes."""
+def arrays(params: Params) -> dict[str, tuple[np.ndarray, int | None]]:
+    """Arrays of the artifacts, of a few objects and shapes, and the level that they are packed with."""
     with open_points(Paths(ROOT).points(OBJECTS)) as points:
         objects = points.points("test")
         clouds = orient(objects, points.up_axis)
@@ -94,13 +102,13 @@ def arrays(params: Params) -> dict[str, np.ndarray]:
     )
     features = model.encode_patches(views.depth, batch_size=40, resolution=params.patches.resolution)
     return {
-        "depth: depth": to_bytes(render(clouds, resolve(params.render))),
-        "points: points": objects,
-        "points: parts": parts,
-        "patches: pixels": views.pixels.astype("u2"),
-        "patches: visible": views.visible,
-        "patches: features": features.astype("f2"),
-        "segments: predicted": parts.astype("u1"),
+        "depth: depth": (to_bytes(render(clouds, resolve(params.render))), packing.DEPTH_MAPS),
+        "points: points": (objects, None),
+        "points: parts": (parts, packing.PARTS),
+        "patches: pixels": (views.pixels.astype("u2"), packing.PIXELS),
+        "patches: visible": (views.visible, packing.VISIBILITY),
+        "patches: features": (features.astype("f2"), packing.PATCH_FEATURES),
+        "segments: predicted": (parts.astype("u1"), 1),
     }
 
 
@@ -118,9 +126,16 @@ def render_beside_its_loop(params: Params, folder: Path, repeats: int) -> None:
         Paths(folder).depth(OBJECTS).unlink(missing_ok=True)
         render_stage.main(OBJECTS, params=params, root=folder)
 
-    found = least({"loop": lambda: [render(chunk, projection) for chunk in clouds], "stage": stage}, repeats)
-    ratio = found["stage"] / found["loop"]
-    print(f"render: {found['stage']:.3f} s, its loop alone {found['loop']:.3f} s: {ratio:.2f} x", flush=True)
+    def loop() -> None:
+        for chunk in clouds:
+            render(chunk, projection)
+
+    for clock, unit in ((time.perf_counter, "s"), (time.process_time, "s of CPU")):
+        found = least({"loop": loop, "stage": stage}, repeats, clock=clock)
+        ratio = found["stage"] / found["loop"]
+        print(f"render: {found['stage']:.3f} {unit}, its loop alone {found['loop']:.3f}: {ratio:.2f} x", flush=True)
+    # the last, which other work on the machine changes less
+    note("stage render, CPU", against="its loop alone", plain=found["loop"], ours=found["stage"], unit="s")
 
 
 def tower_by_maps(params: Params, repeats: int) -> None:
@@ -146,8 +161,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         print("| array | stored by | bytes, % of the numbers' | write, MB/s a core | read, MB/s a core |")
         print("|---|---|---:|---:|---:|")
-        for key, rows in arrays(params).items():
-            compare_codecs(key, rows, Path(folder), repeats)
+        for key, (rows, level) in arrays(params).items():
+            compare_codecs(key, rows, level, Path(folder), repeats)
         render_beside_its_loop(params, Path(folder), repeats)
     tower_by_maps(params, repeats)
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def main(small: bool) -> None:
         print(f"{'stage':44}{'seconds':>9}{'GB':>9}{'GB memory':>11}{'GB on GPU':>11}", flush=True)
         for stage in checkout.stages():
             if stage.module != "stages.download":
-                print(_line(checkout, stage), flush=True)
+                print(_line(checkout, stage, small=small), flush=True)
 
 
 def _full_checkout(root: Path) -> Checkout:
@@ -99,23 +100,34 @@ def _repeated(clouds: Clouds, count: int, rng: np.random.Generator) -> Clouds:
     return replace(chosen, points=chosen.points + noise)
 
 
-def _line(checkout: Checkout, stage: Stage) -> str:
-    command = [sys.executable, __file__, "--stage", json.dumps([stage.module, stage.arguments])]
-    done = subprocess.run(command, cwd=checkout.root, env=checkout.environment(), capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{stage.name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    seconds, memory, on_gpu = json.loads(done.stdout.splitlines()[-1])
+def _line(checkout: Checkout, stage: Stage, *, small: bool) -> str:
+    seconds, memory, on_gpu = _run_here(checkout, stage) if small else _run_apart(checkout, stage)
     size = sum(map(len, contents(checkout.root, stage.outs).values()))
     return f"{stage.name:44}{seconds:9.1f}{size / 1e9:9.3f}{memory / 1e9:11.2f}{on_gpu / 1e9:11.2f}"
 
 
-def run_stage(module: str, arguments: list[str]) -> None:
-    """Run one stage in this process and print its seconds, its peak memory and that of the GPU as JSON."""
+def _run_here(checkout: Checkout, stage: Stage) -> list[float]:
+    """In this process, which has imported everything: the memory is that of all stages so far."""
+    with chdir(checkout.root):
+        return measured(stage.module, stage.arguments)
+
+
+def _run_apart(checkout: Checkout, stage: Stage) -> list[float]:
+    """In a process of its own, whose memory is the stage's."""
+    command = [sys.executable, __file__, "--stage", json.dumps([stage.module, stage.arguments])]
+    done = subprocess.run(command, cwd=checkout.root, env=checkout.environment(), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{stage.name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measured(module: str, arguments: list[str]) -> list[float]:
+    """Seconds of one stage, bytes of this process's peak memory and of that on the GPU."""
     begun = time.perf_counter()
     importlib.import_module(module).main(*arguments)
     seconds = time.perf_counter() - begun
     on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-    print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, on_gpu]))
+    return [seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, on_gpu]
 
 
 if __name__ == "__main__":
@@ -124,6 +136,6 @@ if __name__ == "__main__":
     parser.add_argument("--stage", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.stage:
-        run_stage(*json.loads(arguments.stage))
+        print(json.dumps(measured(*json.loads(arguments.stage))))
     else:
         main(arguments.small)

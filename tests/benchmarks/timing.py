@@ -11,6 +11,7 @@ from stages.artifacts.experiments import SpeedRow, read_rows, write_rows
 
 ROOT = Path(__file__).parents[2]
 SPEED = ROOT / "reports/experiments/speed.csv"
+PUBLISHED = "published arithmetic"
 
 
 def best_seconds(work: Callable[[], object], repeats: int) -> float:
@@ -26,15 +27,16 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def note(what: str, *, plain: float, ours: float, unit: str, machine: str | None = None) -> None:
+def note(what: str, *, plain: float, ours: float, unit: str, against: str, machine: str | None = None) -> None:
     """Put one comparison into reports/experiments/speed.csv, in place of what stood there of it.
 
-    `machine` is what it ran on, this one's cores where it is not said.
+    `against` names what takes `plain`; `machine` is what it ran on, this one's cores where it is not said.
     """
-    rows = {row.what: row for row in read_rows(SPEED, SpeedRow)} if SPEED.is_file() else {}
+    rows = {(row.what, row.against): row for row in read_rows(SPEED, SpeedRow)} if SPEED.is_file() else {}
     command = f"python {Path(sys.argv[0]).resolve().relative_to(ROOT)}"
     rounded = {"plain": float(f"{plain:.4g}"), "ours": float(f"{ours:.4g}")}
-    rows[what] = SpeedRow(what=what, **rounded, unit=unit, command=command, machine=machine or cores())
+    measured = {"unit": unit, "command": command, "machine": machine or cores()}
+    rows[what, against] = SpeedRow(what=what, against=against, **rounded, **measured)
     write_rows(SPEED, [rows[name] for name in sorted(rows)], SpeedRow)
 
 
