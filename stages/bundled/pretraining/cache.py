@@ -30,6 +30,7 @@ PROCEDURAL, OBJECTS, PARTS = 0, 1, 2  # kinds of rows
 POINTS_DRAWN = 3000
 FEWEST_PART_POINTS = 128
 MOST_DRAWS = 200  # of a shape until it has the part
+DRAWS_AT_ONE_DENSITY = 10
 
 Draw = Callable[[int, np.random.Generator], np.ndarray]
 
@@ -70,8 +71,9 @@ class DrawPart:
 
     def __call__(self, row: int, rng: np.random.Generator) -> np.ndarray:
         wanted = self.parts[row % len(self.parts)]
-        for _ in range(MOST_DRAWS):
-            points, part_of, names = generator.generate(wanted.name, points=POINTS_DRAWN, rng=rng)
+        for draw in range(MOST_DRAWS):  # more and more points: a small part has few of them
+            drawn = POINTS_DRAWN * (1 + draw // DRAWS_AT_ONE_DENSITY)
+            points, part_of, names = generator.generate(wanted.name, points=drawn, rng=rng)
             if wanted.part in names:
                 shown = part_of == names.index(wanted.part)
                 if shown.sum() >= FEWEST_PART_POINTS:

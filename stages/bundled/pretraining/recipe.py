@@ -136,9 +136,14 @@ def loss_of(model: torch.nn.Module, batch: Batch, vocabulary: Vocabulary, settin
 
 
 def _text_features(model: torch.nn.Module, texts: list[str], vocabulary: Vocabulary) -> torch.Tensor:
-    rows, ends = vocabulary.rows(texts)
+    """Unit features [T, D]; the shorter and the longer half go in turn, as one is filled up to its longest."""
     device = model.logit_scale.device
-    return normalize(encode_text(model, rows.to(device), ends.to(device)).float(), dim=-1)
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    features = []
+    for half in filter(len, np.array_split(order, 2)):
+        rows, ends = vocabulary.rows([texts[i] for i in half])
+        features.append(normalize(encode_text(model, rows.to(device), ends.to(device)).float(), dim=-1))
+    return torch.cat(features)[torch.tensor(order, device=device).argsort()]
 
 
 def _cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
