@@ -20,8 +20,11 @@ from stages.core.cli import run_stage
 from stages.core.errors import InputError
 from stages.core.text import warn_of_unknown_words
 from stages.retrieval.evaluation import retrieval_figures
+from stages.zeroshot.ablations import ablations
 from stages.zeroshot.classifier import average_prompts, class_features, prompt_ids
 from stages.zeroshot.evaluation import Classifier, by_sentences, classify, leakage, protocol_figures, single_views
+from stages.zeroshot.none_of_these import none_of_these
+from stages.zeroshot.temperature import calibrated
 
 ZERO_SHOT = {"shots": 0, "seed": 0}
 
@@ -34,7 +37,12 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     features = read_features(stored, config.split)
     prompts = read_prompts(paths.prompts(dataset, backbone))
     warn_of_unknown_words(prompts.unknown_words, backbone=backbone)
-    classifiers = _classifiers(prompts, features, read_json(paths.search(dataset, backbone)), config)
+    labelled = read_features(stored, config.temperature_split)
+    plain = _classifiers(prompts, features, read_json(paths.search(dataset, backbone)), config)
+    classifiers = plain | {
+        name: calibrated(plain[name], kind=config.temperature, labelled=labelled, evaluated=features)
+        for name in config.protocols
+    }
     predictions = {name: classify(features, classifier) for name, classifier in classifiers.items()}
     labels_read = {name: classifier.labels_read for name, classifier in classifiers.items()}
     protocols = protocol_figures(predictions, features.labels, labels_read=labels_read, config=config)
@@ -52,6 +60,8 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             split: retrieval_figures(read_features(stored, split), classifiers[config.baseline].text)
             for split in ("train", "test")
         },
+        ablations=ablations(features, plain, labelled=labelled, config=config),
+        none_of_these=none_of_these(features, plain[config.baseline], labelled=labelled, config=config),
     )
     names = np.array(features.classes)
     first = names[predictions[config.baseline].ranked[:, 0]]
@@ -79,7 +89,11 @@ def _classifiers(
             )
     view_weights = np.full(views, 1 / views) if weights is None else np.array(weights)
     averaging = {
-        name: Classifier(class_features(prompts, prompt_set=prompt_set, class_names=features.classes), view_weights)
+        name: Classifier(
+            class_features(prompts, prompt_set=prompt_set, class_names=features.classes),
+            view_weights,
+            pooling=config.view_pooling,
+        )
         for name, prompt_set in config.protocols.items()
     }
     return averaging | {

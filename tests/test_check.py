@@ -83,7 +83,11 @@ MISTAKES = [
         "evaluate.protocols.label_free: expected another name than label_free, ",
     ),
     ("evaluate.view_weights", [1.0, 2.0], "evaluate.view_weights: 2 weights, expected 10, one a view"),
-    ("train.methods", ["adaptor"], "train.methods 'adaptor': expected one of adapter, linear_probe, "),
+    (
+        "train.methods",
+        ["adaptor"],
+        "train.methods 'adaptor': expected one of adapter, gaussian_discriminant, linear_probe, ",
+    ),
     ("train.text", "mine", "train.text 'mine': expected one of embed.sets, "),
     ("train.text", "search_test", "train.text 'search_test': expected one of embed.sets, "),
     ("train.warmup_epochs", 20, "train.epochs 20: expected more than warmup_epochs"),

@@ -19,8 +19,9 @@ FAKE = """
 import json, pathlib, sys, yaml
 params = yaml.safe_load(open("params.yaml"))
 figures = {"labels_read": "none", "top1_low": 1.0, "top1_high": 2.0}
-zero_shot = figures | dict.fromkeys(["top5", "mean_class_accuracy", "negative_log_likelihood", "mcnemar_p"], 1.0)
-few_shot = figures | {"top1_std": 0.5, "mean_class_accuracy_mean": 1.0, "seeds": [0]}
+scores = ["top5", "mean_class_accuracy", "negative_log_likelihood", "expected_calibration_error", "mcnemar_p"]
+zero_shot = figures | dict.fromkeys(scores, 1.0)
+few_shot = figures | {"gain_low": 1.0, "gain_high": 2.0, "top1_std": 0.5, "mean_class_accuracy_mean": 1.0, "seeds": [0]}
 def write(path, document):
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(path).write_text(json.dumps(document))
@@ -139,6 +140,8 @@ def measured(method, top1, samples=2):
         top1_std=0.5,
         top1_low=40.0,
         top1_high=60.0,
+        gain_low=-1.0,
+        gain_high=2.0,
         mean_class_accuracy_mean=1.0,
         seeds=(0,),
     )
@@ -157,12 +160,12 @@ def test_an_archived_run_replaces_the_earlier_one_and_leaves_the_others(tmp_path
     write_metrics(source, measured("a", 30, samples=5))
     archive_fewshot.main("home_objects", "bundled", metrics=source, root=tmp_path)
     assert path.read_text().splitlines()[1:] == [
-        "train,home_objects,bundled,2 + 2,b,2,40.0,0.5,40.0,60.0",
-        "train,home_objects,bundled,2 + 2,b,16,40.0,0.5,40.0,60.0",
-        "train,home_objects,bundled,5 + 2,a,2,30.0,0.5,40.0,60.0",
-        "train,home_objects,bundled,5 + 2,a,16,30.0,0.5,40.0,60.0",
-        "train,rooms,bundled,2 + 2,a,2,10.0,0.5,40.0,60.0",
-        "train,rooms,bundled,2 + 2,a,16,10.0,0.5,40.0,60.0",
+        "train,home_objects,bundled,2 + 2,b,2,40.0,0.5,40.0,60.0,-1.0,2.0",
+        "train,home_objects,bundled,2 + 2,b,16,40.0,0.5,40.0,60.0,-1.0,2.0",
+        "train,home_objects,bundled,5 + 2,a,2,30.0,0.5,40.0,60.0,-1.0,2.0",
+        "train,home_objects,bundled,5 + 2,a,16,30.0,0.5,40.0,60.0,-1.0,2.0",
+        "train,rooms,bundled,2 + 2,a,2,10.0,0.5,40.0,60.0,-1.0,2.0",
+        "train,rooms,bundled,2 + 2,a,16,10.0,0.5,40.0,60.0,-1.0,2.0",
     ]
 
 

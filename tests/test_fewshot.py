@@ -145,7 +145,7 @@ def test_eight_clouds_are_classified_without_error_after_training_on_them():
     assert model.smoothing.second[1].weight.abs() > 0
 
 
-@pytest.mark.parametrize("method", ["adapter", "tip_adapter", "tip_adapter_f", "linear_probe"])
+@pytest.mark.parametrize("method", ["adapter", "tip_adapter", "tip_adapter_f", "linear_probe", "gaussian_discriminant"])
 def test_every_method_beats_zero_shot_and_permuted_labels_do_not(method):
     task, truth = made_up(80)
     start = accuracy(task.zero_shot.logits(task.test), truth)

@@ -15,10 +15,11 @@ from stages.core.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.adapted_search import Searched
 from stages.fewshot.augment import Augmentation, augment
-from stages.fewshot.baselines import within_one_error
+from stages.fewshot.baselines import GAUSSIAN_ALPHAS, discriminant, gaussian_discriminant, within_one_error
+from stages.fewshot.classifiers import ZeroShot
 from stages.fewshot.evaluation import few_shot_figures
 from stages.fewshot.splits import few_shot_split
-from stages.fewshot.training import smoothed_cross_entropy
+from stages.fewshot.training import Labelled, smoothed_cross_entropy
 
 PARAMS = load_params()
 PAPER = dataclasses.replace(PARAMS.train.adapter, variant="paper")
@@ -157,6 +158,47 @@ def test_augmentation_turns_about_y_and_thins_out():
     assert not kept.all() and (thinned[~kept] == clouds[:, :1].expand_as(clouds)[~kept]).all()
 
 
+def test_the_gaussian_discriminant_of_four_points():
+    """Class means (1, 0) and (0, 1), every point 1 off its own along one axis."""
+    points, labels = np.array([[2.0, 0], [0, 0], [0, 2], [0, 0]]), np.array([0, 0, 1, 1])
+    coefficients, bias = discriminant(points, labels)
+    # scatter diag(2, 2) = 3 K, trace of K 4/3: the precision is 2 / (2 + 4/3) = 0.6 times I
+    np.testing.assert_allclose(coefficients, 0.6 * np.eye(2), rtol=1e-12)
+    np.testing.assert_allclose(bias, [-0.3, -0.3], rtol=1e-12)
+
+
+@given(seed=st.integers(0, 999), shots=st.integers(1, 4), classes=st.integers(2, 4), width=st.integers(2, 9))
+@examples(deadline=None, max_examples=20)
+def test_the_gaussian_discriminant_is_the_published_formula(seed, shots, classes, width):
+    """Wang et al. 2024: W and b from the class means and D ((S - 1) K + tr(K) I)^-1, K unbiased by S - 1."""
+    samples = np.random.default_rng(seed).normal(size=(2 * shots * classes, width))
+    labels = np.arange(len(samples)) % classes
+    means = np.stack([samples[labels == label].mean(0) for label in range(classes)])
+    covariance = np.cov((samples - means[labels]).T)
+    precision = width * np.linalg.pinv((len(samples) - 1) * covariance + np.trace(covariance) * np.eye(width))
+    coefficients, bias = discriminant(samples, labels)
+    np.testing.assert_allclose(coefficients, means @ precision, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(bias, -np.einsum("cd,de,ce->c", means, precision, means) / 2, rtol=1e-7, atol=1e-9)
+
+
+def test_the_log_odds_of_an_object_are_the_weighted_mean_over_its_views():
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(6, 3, 5, generator=generator), torch.arange(6) % 2
+    zero_shot = ZeroShot(torch.zeros(2, 5), torch.tensor([0.5, 0.3, 0.2]), 10.0)
+    model = gaussian_discriminant(Labelled(inputs, labels), Labelled(inputs, labels), zero_shot)
+    coefficients, bias = discriminant(inputs.flatten(0, 1).double().numpy(), labels.repeat_interleave(3).numpy())
+    expected = np.einsum("nvd,v,cd->nc", inputs.numpy(), [0.5, 0.3, 0.2], coefficients) + bias
+    ratio = model(inputs).detach().numpy() / expected
+    assert ratio.std() < 1e-3 * ratio.mean() and min(abs(ratio.mean() / alpha - 1) for alpha in GAUSSIAN_ALPHAS) < 1e-3
+
+
+def test_one_view_of_one_shot_leaves_the_zero_shot_classifier():
+    inputs, labels = torch.eye(2)[:, None], torch.arange(2)
+    zero_shot = ZeroShot(torch.eye(2), torch.ones(1), 10.0)
+    model = gaussian_discriminant(Labelled(inputs, labels), Labelled(inputs, labels), zero_shot)
+    torch.testing.assert_close(model(inputs), zero_shot.logits(inputs))
+
+
 def test_the_figures_are_those_counted_by_hand():
     runs = {("zero_shot", 0, 0): [0, 0, 0, 0], ("adapter", 2, 0): [0, 1, 0, 0], ("adapter", 2, 1): [0, 1, 1, 0]}
     runs |= {("adapter_as_published_before", 2, 0): [0, 0, 0, 1]}
@@ -176,6 +218,9 @@ def test_the_figures_are_those_counted_by_hand():
     found = few_shot_figures(columns, predictions, config=PARAMS.evaluate, searched=searches)
     assert found["adapter"][0].top1_mean == 50 and found["adapter"][0].seeds == ()
     assert found["adapter"][2].top1_mean == 87.5 and found["adapter"][2].top1_std == 12.5
+    # one of four samples wrong before and right with both seeds, one with one seed: a redraw gains 0 to 100 points
+    assert 0 <= found["adapter"][2].gain_low < 37.5 < found["adapter"][2].gain_high <= 100
+    assert (found["adapter"][0].gain_low, found["adapter"][0].gain_high) == (0, 0)
     assert found["adapter"][2].seeds == (0, 1) and found["adapter"][2].labels_read == "train"
     marked = found["adapter_best_on_test"][2]
     assert marked.top1_mean == 100 and marked.oracle

@@ -52,6 +52,7 @@ def accuracy(top1=50.0, labels_read="none"):
         top5=75.0,
         mean_class_accuracy=45.0,
         negative_log_likelihood=1.5,
+        expected_calibration_error=5.0,
         mcnemar_p=0.25,
     )
 
@@ -93,6 +94,8 @@ def test_methods_and_shots_come_back(path, methods):
                 top1_std=0.5,
                 top1_low=1.0,
                 top1_high=2.0,
+                gain_low=-1.0,
+                gain_high=1.0,
                 mean_class_accuracy_mean=3.0,
                 seeds=(0, 1),
             )

@@ -52,6 +52,7 @@ def figures(labels_read="none"):
         top1_low=40.04,
         top1_high=60.0,
         negative_log_likelihood=1.0,
+        expected_calibration_error=5.0,
         mcnemar_p=0.25,
     )
 
@@ -223,6 +224,8 @@ def few_shot_figures(top1, labels_read="train"):
         top1_std=0.5,
         top1_low=40.0,
         top1_high=60.0,
+        gain_low=-1.0,
+        gain_high=2.0,
         mean_class_accuracy_mean=1.0,
         seeds=(0,),
     )

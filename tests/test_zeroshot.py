@@ -15,6 +15,7 @@ from stages.core.text import ensemble
 from stages.zeroshot.classifier import class_features, class_logits, rank_classes
 from stages.zeroshot.metrics import (
     bootstrap_interval,
+    expected_calibration_error,
     mcnemar,
     mean_class_accuracy,
     negative_log_likelihood,
@@ -76,6 +77,13 @@ def test_negative_log_likelihood():
     logits = np.log(np.array([[1, 3], [2, 2]], "f4"))
     assert negative_log_likelihood(logits, np.array([1, 0])) == pytest.approx((np.log(4 / 3) + np.log(2)) / 2)
     assert negative_log_likelihood(np.zeros((2, 8)), np.array([0, 5])) == pytest.approx(np.log(8))
+
+
+def test_the_calibration_error_weighs_each_bin_by_its_samples():
+    confidence, hits = np.array([0.95, 0.85, 0.35, 1.0]), np.array([True, False, True, True])
+    # two bins: below 0.5 |0.35 - 1| of one sample, from 0.5 on |2.8 - 2| / 3 of three
+    assert expected_calibration_error(confidence, hits, bins=2) == pytest.approx((0.65 + 0.8) / 4)
+    assert expected_calibration_error(np.array([0.6] * 5), np.arange(5) < 3) == pytest.approx(0)
 
 
 def test_the_bootstrap_interval_is_that_of_the_binomial():

@@ -31,7 +31,10 @@ class SweepRow:
 
 @strict_dataclass
 class FewShotRow(Figures):
-    """One few-shot method at one number of shots, in percent; `shapes` of the train and of the test split."""
+    """One few-shot method at one number of shots, in percent; `shapes` of the train and of the test split.
+
+    The interval of the gain is empty in rows that were archived before it was measured.
+    """
 
     dataset: str
     backbone: str
@@ -42,6 +45,8 @@ class FewShotRow(Figures):
     top1_std: float
     top1_low: float
     top1_high: float
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 @strict_dataclass

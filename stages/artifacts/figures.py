@@ -25,7 +25,10 @@ class Figures:
 
 @strict_dataclass
 class AccuracyFigures(Figures):
-    """Accuracies with a bootstrap interval of top-1; mean negative log likelihood in nats; p of McNemar's test."""
+    """Accuracies with a bootstrap interval of top-1; mean negative log likelihood in nats; p of McNemar's test.
+
+    `expected_calibration_error` is how far the best class's probability is from the accuracy, in points.
+    """
 
     top1: float
     top1_low: float
@@ -33,7 +36,38 @@ class AccuracyFigures(Figures):
     top5: float
     mean_class_accuracy: float
     negative_log_likelihood: float
+    expected_calibration_error: float
     mcnemar_p: float
+
+
+@strict_dataclass
+class AblationFigures(AccuracyFigures):
+    """The baseline with one thing changed, and a paired bootstrap interval of the change of its log likelihood.
+
+    `likelihood_change` is the baseline's mean negative log likelihood less this one's, in nats: above 0 is better.
+    """
+
+    likelihood_change_low: float
+    likelihood_change_high: float
+
+
+@strict_dataclass
+class NoneOfTheseFigures:
+    """How well one score tells objects of the classes on offer from those of classes that are left out.
+
+    `auroc` is the area under the curve with a bootstrap interval over the left-out objects, and a paired one of its
+    difference to the plain score. By a threshold that labels of another split set, `kept` of the known objects and
+    `refused` of the left-out ones. `curve` is percent of the known ones kept, by percent of the others let through.
+    """
+
+    auroc: float
+    auroc_low: float
+    auroc_high: float
+    auroc_gain_low: float
+    auroc_gain_high: float
+    kept: float
+    refused: float
+    curve: dict[int, float]
 
 
 @strict_dataclass
@@ -57,7 +91,8 @@ class ClassificationMetrics:
 
     `leakage` is top-1 of the search on test labels less that of the search on train labels, in points; `views` is top-1
     of each view alone, `sentences` top-1 by prompt set and number of sentences that are averaged; `retrieval` is by
-    split and pooling over views.
+    split and pooling over views; `ablations` are the baseline with one thing changed, by what and to which value;
+    `none_of_these` is by the score that tells what is of none of the classes.
     """
 
     task: Literal["classification"] = "classification"
@@ -68,16 +103,23 @@ class ClassificationMetrics:
     views: dict[int, float]
     sentences: dict[str, dict[int, float]]
     retrieval: dict[str, dict[str, RetrievalFigures]]
+    ablations: dict[str, dict[str, AblationFigures]] = field(default_factory=dict)
+    none_of_these: dict[str, NoneOfTheseFigures] = field(default_factory=dict)
 
 
 @strict_dataclass
 class FewShotFigures(Figures):
-    """Mean and deviation over the seeds, and a bootstrap interval over the samples; no seeds: nothing was drawn."""
+    """Mean and deviation over the seeds, and a bootstrap interval over the samples; no seeds: nothing was drawn.
+
+    `gain_low` and `gain_high` are a paired bootstrap interval of the points of top-1 above the zero-shot classifier.
+    """
 
     top1_mean: float
     top1_std: float
     top1_low: float
     top1_high: float
+    gain_low: float
+    gain_high: float
     mean_class_accuracy_mean: float
     seeds: tuple[int, ...]
 

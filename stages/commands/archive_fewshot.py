@@ -40,6 +40,8 @@ def main(dataset: str, backbone: str, *, metrics: Path | None = None, root: Path
             top1_std=figures.top1_std,
             top1_low=figures.top1_low,
             top1_high=figures.top1_high,
+            gain_low=figures.gain_low,
+            gain_high=figures.gain_high,
         )
         for method, by_shots in measured.methods.items()
         for shots, figures in by_shots.items()

@@ -43,12 +43,13 @@ def few_shot_figures(
     for search in searched:
         runs.setdefault(search.method, {}).setdefault(search.shots, {})[search.seed] = search.predicted
         labels_read[search.method] = search.labels_read
-    start = _figures(zero_shot, labels, seeds=(), labels_read="none", config=config)
+    known = zero_shot[0] == labels
+    start = _figures(zero_shot, labels, known, seeds=(), labels_read="none", config=config)
     return {
         method: ({} if AS_PUBLISHED in method else {0: start})
         | {
             shots: _figures(
-                list(seeds.values()), labels, seeds=tuple(seeds), labels_read=labels_read[method], config=config
+                list(seeds.values()), labels, known, seeds=tuple(seeds), labels_read=labels_read[method], config=config
             )
             for shots, seeds in by_shots.items()
         }
@@ -59,20 +60,28 @@ def few_shot_figures(
 def _figures(
     predicted: Sequence[np.ndarray],
     labels: np.ndarray,
+    zero_shot: np.ndarray,
     *,
     seeds: tuple[int, ...],
     labels_read: LabelsRead,
     config: Evaluate,
 ) -> FewShotFigures:
-    """Percentages of the classes [N] predicted with each seed; the interval is over samples, of the seeds' mean."""
+    """Percentages of the classes [N] predicted with each seed; the intervals are over samples, of the seeds' mean.
+
+    `zero_shot` bool [N] says which samples the zero-shot classifier has right.
+    """
     hits = np.stack([one == labels for one in predicted])
-    low, high = bootstrap_interval(hits.mean(0), samples=config.bootstrap_samples, seed=config.bootstrap_seed)
+    redraws = {"samples": config.bootstrap_samples, "seed": config.bootstrap_seed}
+    low, high = bootstrap_interval(hits.mean(0), **redraws)
+    gain_low, gain_high = bootstrap_interval(hits.mean(0) - zero_shot, **redraws)
     return FewShotFigures(
         labels_read=labels_read,
         top1_mean=_percent(hits.mean()),
         top1_std=_percent(hits.mean(1).std()),
         top1_low=_percent(low),
         top1_high=_percent(high),
+        gain_low=_percent(gain_low),
+        gain_high=_percent(gain_high),
         mean_class_accuracy_mean=_percent(np.mean([mean_class_accuracy(one, labels) for one in predicted])),
         seeds=seeds,
     )

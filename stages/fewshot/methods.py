@@ -13,7 +13,7 @@ from stages.config.train import Train
 from stages.core.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.adapter import new_adapter
-from stages.fewshot.baselines import linear_probe, tip_adapter
+from stages.fewshot.baselines import gaussian_discriminant, linear_probe, tip_adapter
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier
 from stages.fewshot.recipes import Recipe
 from stages.fewshot.tasks import InputKind, Task
@@ -108,6 +108,10 @@ def _linear_probe(inputs: BuildInputs) -> nn.Module:
     return linear_probe(inputs.support, inputs.validation, inputs.task.zero_shot, start=start)
 
 
+def _gaussian_discriminant(inputs: BuildInputs) -> nn.Module:
+    return gaussian_discriminant(inputs.support, inputs.validation, inputs.task.zero_shot)
+
+
 METHODS: dict[str, Method] = {
     "adapter": Method(build=_adapter, recipe=recipes.resolve),
     "smooth": Method(build=_smooth, recipe=recipes.resolve_smoothing, learns_from="clouds"),
@@ -117,4 +121,5 @@ METHODS: dict[str, Method] = {
     "tip_adapter": Method(build=_tip_adapter),
     "tip_adapter_f": Method(build=_tip_adapter_f, recipe=lambda _: recipes.TIP_ADAPTER_F),
     "linear_probe": Method(build=_linear_probe),
+    "gaussian_discriminant": Method(build=_gaussian_discriminant),
 }

@@ -47,6 +47,66 @@ def protocols_table(runs: Runs, *, protocols: Sequence[str], baseline: str) -> T
     )
 
 
+def ablations_table(runs: Runs) -> Table:
+    """One row per run, thing that is changed and its value: the baseline with that alone, against the plain one."""
+    rows = [
+        (
+            *key,
+            what,
+            marked(value, oracle=figures.oracle),
+            figures.labels_read,
+            number(figures.top1),
+            f"{figures.top1_low:.1f} to {figures.top1_high:.1f}",
+            _p(figures.mcnemar_p),
+            number(figures.expected_calibration_error),
+            number(figures.negative_log_likelihood, digits=4),
+            f"{figures.likelihood_change_low:+.4f} to {figures.likelihood_change_high:+.4f}",
+        )
+        for key, metrics in runs.items()
+        for what, values in metrics.ablations.items()
+        for value, figures in values.items()
+    ]
+    accuracies = ("top-1 %", "95 % interval", "p against plain")
+    probabilities = ("calibration error %", "negative log likelihood", "its change: 95 % interval, above 0 is better")
+    return Table(
+        "ablations",
+        "Zero-shot classification: the baseline with one thing changed",
+        ("dataset", "backbone", "changed", "to", "labels read", *accuracies, *probabilities),
+        tuple(rows),
+        numeric_from=5,
+        notes=(
+            "p is McNemar's test, the last interval a paired bootstrap, both against the baseline as it is.",
+            ORACLE_NOTE,
+        ),
+    )
+
+
+def none_of_these_table(runs: Runs) -> Table:
+    """One row per run and score: how well it tells objects of left-out classes, and what a threshold does."""
+    rows = [
+        (
+            *key,
+            score,
+            number(figures.auroc),
+            f"{figures.auroc_low:.1f} to {figures.auroc_high:.1f}",
+            f"{figures.auroc_gain_low:+.1f} to {figures.auroc_gain_high:+.1f}",
+            number(figures.kept),
+            number(figures.refused),
+        )
+        for key, metrics in runs.items()
+        for score, figures in metrics.none_of_these.items()
+    ]
+    header = ("dataset", "backbone", "score", "AUROC %", "95 % interval", "its change: 95 % interval")
+    return Table(
+        "none_of_these",
+        "None of these: objects of classes that are left out",
+        (*header, "known kept %", "left out refused %"),
+        tuple(rows),
+        numeric_from=3,
+        notes=("The change is against the probability, a paired bootstrap over the left-out objects.",),
+    )
+
+
 def zeroshot_rows(runs: Runs, published: Published, *, baseline: str) -> list[ComparisonRow]:
     """Before and after the searches, by (dataset, backbone)."""
     ours = {

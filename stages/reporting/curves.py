@@ -77,6 +77,18 @@ def times(ratio: float) -> str:
     return f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.2g} ×"
 
 
+def roc_figure(curves: Mapping[str, Mapping[int, float]], *, title: str) -> Figure:
+    """Percent of the known objects kept over percent of the left-out ones let through, per score."""
+    with rc_context(STYLE):
+        figure, axes = _one(title)
+        for name, curve in curves.items():
+            axes.plot(*zip(*sorted(curve.items()), strict=True), label=name)
+        axes.plot((0, 100), (0, 100), color=MUTED, linestyle=":", label="chance")
+        axes.set(xlabel="objects of left-out classes let through, %", ylabel="known objects kept, %")
+        axes.legend(frameon=False)
+        return figure
+
+
 def speed_figure(ratios: Mapping[str, float]) -> Figure:
     """How many times faster each part is than what it is compared with, measured in one run each."""
     with rc_context(STYLE):

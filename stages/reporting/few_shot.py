@@ -59,7 +59,7 @@ def section(runs: Runs, published: Published) -> Section:
         ("dataset", "backbone", "method", "shots", *RUN_COLUMNS),
         BEFORE_AFTER,
         method_rows(runs, published),
-        ours_only=("std", "interval from", "interval to"),
+        ours_only=("std", "interval from", "interval to", "gain from", "gain to"),
         notes=(ARCHIVE_NOTE, ORACLE_NOTE),
     )
     text = (
@@ -82,6 +82,8 @@ def method_rows(runs: Runs, published: Published) -> list[ComparisonRow]:
                     "std": figures.top1_std,
                     "interval from": figures.top1_low,
                     "interval to": figures.top1_high,
+                    "gain from": figures.gain_low,
+                    "gain to": figures.gain_high,
                 }
         for method, shots, steps, top1 in _repeated(methods):
             key = _key(run, method, shots)

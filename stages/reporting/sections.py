@@ -12,6 +12,8 @@ from stages.reporting.classification import (
     BEFORE_AFTER,
     HONEST,
     Runs,
+    ablations_table,
+    none_of_these_table,
     protocols_table,
     zeroshot_rows,
 )
@@ -58,6 +60,8 @@ def zero_shot(runs: Runs, published: Published, evaluate: Evaluate, shown: Class
     rows = zeroshot_rows(runs, published, baseline=evaluate.baseline)
     tables = (
         protocols_table(runs, protocols=tuple(evaluate.protocols), baseline=evaluate.baseline),
+        ablations_table(runs),
+        none_of_these_table(runs),
         _before_after_table("zeroshot", "Zero-shot classification, top-1 %", ("dataset", "backbone"), rows, WITH_CODE),
     )
     pictures = (
@@ -82,6 +86,13 @@ def zero_shot(runs: Runs, published: Published, evaluate: Evaluate, shown: Class
             "sentences",
             curves.sentences_figure(metrics.sentences, title=f"{shown.dataset}, {shown.backbone}"),
             "Accuracy against the number of sentences that are averaged",
+        ),
+        figures.picture(
+            "none_of_these",
+            curves.roc_figure(
+                {score: found.curve for score, found in metrics.none_of_these.items()}, title=shown.title
+            ),
+            "Known objects kept against objects of left-out classes let through",
         ),
     )
     text = (

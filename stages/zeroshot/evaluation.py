@@ -2,31 +2,46 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
-from stages.artifacts.figures import AccuracyFigures, LabelsRead
+from stages.artifacts.figures import AblationFigures, AccuracyFigures, LabelsRead
 from stages.artifacts.types import Features, Prompts
-from stages.config.evaluate import Evaluate
-from stages.zeroshot.classifier import average_prompts, class_logits, rank_classes
+from stages.config.evaluate import Evaluate, ViewPooling
+from stages.zeroshot.classifier import average_prompts, rank_classes
 from stages.zeroshot.metrics import (
     bootstrap_interval,
+    expected_calibration_error,
     mcnemar,
     mean_class_accuracy,
     negative_log_likelihood,
+    sample_losses,
     top_k_accuracy,
 )
+from stages.zeroshot.pooling import pooled_logits
 
 RANKS = 5
 
 
 class Classifier(NamedTuple):
-    """What a protocol ends in: text features f4 [C, D], view weights [V], and whose labels chose them."""
+    """What a protocol ends in: text features f4 [C, D], view weights [V], whose labels chose them, and the pooling."""
 
     text: np.ndarray
     view_weights: np.ndarray
     labels_read: LabelsRead = "none"
+    pooling: ViewPooling = "mean"
+
+    def logits(self, features: Features) -> np.ndarray:
+        """Logits f4 [N, C] of every sample."""
+        return pooled_logits(
+            features.values,
+            self.text,
+            view_weights=self.view_weights,
+            logit_scale=features.logit_scale,
+            pooling=self.pooling,
+        )
 
 
 class Predictions(NamedTuple):
@@ -39,9 +54,7 @@ class Predictions(NamedTuple):
 
 def classify(features: Features, classifier: Classifier) -> Predictions:
     """Logits and ranked classes of every sample; labels are not read."""
-    logits = class_logits(
-        features.values, classifier.text, view_weights=classifier.view_weights, logit_scale=features.logit_scale
-    )
+    logits = classifier.logits(features)
     return Predictions(logits, *rank_classes(logits, top=RANKS))
 
 
@@ -58,6 +71,22 @@ def protocol_figures(
         name: _figures(found, labels, baseline, labels_read=labels_read[name], config=config)
         for name, found in predictions.items()
     }
+
+
+def ablation_figures(
+    plain: Predictions, changed: Mapping[str, tuple[Predictions, LabelsRead]], labels: np.ndarray, *, config: Evaluate
+) -> dict[str, AblationFigures]:
+    """The figures of predictions by what was changed against `plain`, which all are compared with."""
+    baseline, losses = plain.ranked[:, 0] == labels, sample_losses(plain.logits, labels)
+    rows = {}
+    for name, (found, labels_read) in changed.items():
+        figures = _figures(found, labels, baseline, labels_read=labels_read, config=config)
+        low, high = bootstrap_interval(
+            losses - sample_losses(found.logits, labels), samples=config.bootstrap_samples, seed=config.bootstrap_seed
+        )
+        change = {"likelihood_change_low": round(low, 4), "likelihood_change_high": round(high, 4)}
+        rows[name] = AblationFigures(**asdict(figures), **change)
+    return rows
 
 
 def leakage(protocols: Mapping[str, AccuracyFigures]) -> float:
@@ -99,6 +128,7 @@ def _figures(
         top5=_percent(top_k_accuracy(found.ranked, labels, k=RANKS)),
         mean_class_accuracy=_percent(mean_class_accuracy(found.ranked[:, 0], labels)),
         negative_log_likelihood=round(negative_log_likelihood(found.logits, labels), 4),
+        expected_calibration_error=_percent(expected_calibration_error(found.scores[:, 0], hits)),
         mcnemar_p=round(mcnemar(hits, baseline), 4),
     )
 

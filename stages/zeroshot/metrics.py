@@ -26,15 +26,31 @@ def mean_class_accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray) -> float:
     """Mean over samples of -log softmax(logits [N, C])[label], in nats; log(C) when every class is as likely."""
+    return float(sample_losses(logits, labels).mean())
+
+
+def sample_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """-log softmax(logits [N, C])[label] of every sample, f8 [N] in nats."""
     log_probabilities = log_softmax(logits.astype(np.float64), axis=1)
-    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+    return -log_probabilities[np.arange(len(labels)), labels]
+
+
+def expected_calibration_error(confidence: np.ndarray, hits: np.ndarray, *, bins: int = 15) -> float:
+    """Mean distance between confidence [N] in 0..1 and accuracy, by `bins` of equal width, each weighed by its samples.
+
+    Naeini et al. 2015 with the 15 bins of Guo et al. 2017, eq. 3. sklearn's calibration_curve does not say how many
+    samples a bin has.
+    """
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    excess = np.bincount(place, weights=confidence.astype(np.float64) - hits)
+    return float(np.abs(excess).sum() / len(hits))
 
 
 def bootstrap_interval(hits: np.ndarray, *, samples: int, seed: int, level: float = 0.95) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of `hits` [N] (Efron 1979): `samples` redraws of N with replacement.
 
-    Hits are 0, 1 or, as means of several runs, in between. A redraw is one multinomial draw of how often each value
-    that occurs is met.
+    Hits are 0, 1 or, as means of several runs, in between; differences of two methods on the same samples give the
+    paired bootstrap. A redraw is one multinomial draw of how often each value that occurs is met.
     """
     values, counts = np.unique(-hits.astype(np.float64), return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(len(hits), counts / len(hits), size=samples)

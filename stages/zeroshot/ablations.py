@@ -1,0 +1,41 @@
+"""The baseline protocol with one thing changed at a time, each compared with the plain one on the same samples."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from stages.artifacts.figures import AblationFigures
+from stages.artifacts.types import Features
+from stages.config.evaluate import Evaluate, Temperature, ViewPooling
+from stages.zeroshot.evaluation import Classifier, ablation_figures, classify
+from stages.zeroshot.temperature import calibrated
+
+
+def ablations(
+    features: Features, classifiers: Mapping[str, Classifier], *, labelled: Features, config: Evaluate
+) -> dict[str, dict[str, AblationFigures]]:
+    """Figures by what is changed and to which value, of the baseline's sentences with each classifier's view weights.
+
+    The plain pipeline has the mean over views and no temperature. `labelled` chooses what labels choose here.
+    """
+    plain = classifiers[config.baseline]._replace(pooling="mean")
+    changed = {
+        "view_pooling": {name: plain._replace(pooling=name) for name in get_args(ViewPooling)},
+        "view_weights": {
+            f"those of {name}": plain._replace(view_weights=found.view_weights, labels_read=found.labels_read)
+            for name, found in classifiers.items()
+            if name not in config.protocols
+        },
+        "temperature": {
+            kind: calibrated(plain, kind=kind, labelled=labelled, evaluated=features) for kind in get_args(Temperature)
+        },
+    }
+    unchanged = classify(features, plain)
+    return {
+        what: ablation_figures(
+            unchanged,
+            {value: (classify(features, one), one.labels_read) for value, one in values.items()},
+            features.labels,
+            config=config,
+        )
+        for what, values in changed.items()
+    }
