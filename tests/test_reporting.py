@@ -28,6 +28,7 @@ from stages.config.params import load_params
 from stages.config.sweep import Sweep
 from stages.core.errors import InputError
 from stages.projection.clouds import orient
+from stages.reporting import bundled_training
 from stages.reporting.classification import AFTER, BEFORE_AFTER, protocols_table, zeroshot_rows
 from stages.reporting.collect import gather
 from stages.reporting.comparison import Column, PublishedResult, compare, comparison_table, repeating_figure
@@ -460,3 +461,14 @@ def test_a_selected_run_without_metrics_is_an_error(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=f"{name}.json: leak: unknown key"):
             gather(params, Paths())
         write_metrics(path, metrics)
+
+
+def test_the_course_of_the_training_has_the_loss_of_its_last_steps_and_the_accuracies_in_percent():
+    history = {
+        "mean_loss_per_100_steps": [3.0, 2.0, 1.5],
+        "scores": [{"step": 200, "held_out_names": 0.1}, {"step": 250, "held_out_names": 0.25, "known_train": 0.5}],
+        "held_out_names": ["anchor", "ladder"],
+    }
+    table = bundled_training.section(history).tables[0]
+    assert table.rows == (("200", "2.00", "10.00", ""), ("250", "1.50", "25.00", "50.00"))
+    assert "anchor, ladder" in table.notes[0]

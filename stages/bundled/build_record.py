@@ -10,8 +10,7 @@ from pathlib import Path
 
 from stages.artifacts.paths import Paths
 from stages.artifacts.record import write_record
-from stages.bundled.sentence_patterns import CLASS_PATTERNS
-from stages.bundled.sentences import Facts, load_facts, sentences
+from stages.bundled.sentences import ONE_SENTENCE, Facts, every_sentence, load_facts, sentences
 from stages.config.params import load_params
 from stages.core.yaml import load_yaml
 from stages.datasets.registry import read
@@ -74,13 +73,10 @@ def _answers(subject: Subject, requests: list[Request], facts: Facts) -> Iterato
 
 
 def _texts(subject: Subject, family: str, facts: Facts, *, count: int) -> list[str]:
-    if family in CLASS_PATTERNS:
-        part = subject.part or None
-        return sentences(facts, family=family, class_name=subject.class_name, part=part, count=count)
-    about = facts.classes[display_name(subject.class_name)]
-    if family == "completion":
-        return [f"A depth map of {about.called} would show {about.silhouette[0]}, with {about.features[0]}."]
-    return [f"It is {about.silhouette[0]}, in which one makes out {about.features[0]} and {about.features[1]}."]
+    if family in ONE_SENTENCE:
+        return every_sentence(facts, family=family, class_name=subject.class_name, part=None)
+    part = subject.part or None
+    return sentences(facts, family=family, class_name=subject.class_name, part=part, count=count)
 
 
 if __name__ == "__main__":

@@ -88,22 +88,43 @@ def sentences(facts: Facts, *, family: str, class_name: str, part: str | None, c
     """
     if family not in CLASS_PATTERNS:
         raise InputError(f"no bundled sentences for family '{family}', expected one of {', '.join(CLASS_PATTERNS)}")
-    name = display_name(class_name)
-    if name not in facts.classes:
+    if display_name(class_name) not in facts.classes:
         raise InputError(f"{facts.source}: no bundled sentences for class '{class_name}'")
-    about = facts.classes[name]
-    if part is None:
-        patterns, slots = CLASS_PATTERNS[family], _class_slots(about)
-    else:
-        patterns, slots = PART_PATTERNS[family], _part_slots(facts.source, class_name, about, part)
-    slots |= {"a": [{"a": about.called}], "name": [{"name": name}]}
-    written = list(_spread(patterns, slots, seed=f"{family} {name} {part}"))
+    written = every_sentence(facts, family=family, class_name=class_name, part=part)
     if len(written) < count:
         subject = f"class '{class_name}'" if part is None else f"part '{part}' of '{class_name}'"
         raise InputError(
             f"{facts.source}: {len(written)} bundled sentences of {family} for {subject}, asked for {count}"
         )
     return written[:count]
+
+
+def every_sentence(facts: Facts, *, family: str, class_name: str, part: str | None) -> list[str]:
+    """All sentences that a family of commands gets about a known class or part; the one-sentence families get one.
+
+    None of `description` is about a part.
+    """
+    name = display_name(class_name)
+    about = facts.classes[name]
+    if family in ONE_SENTENCE:
+        return [] if part else [ONE_SENTENCE[family](about)]
+    if part is None:
+        patterns, slots = CLASS_PATTERNS[family], _class_slots(about)
+    else:
+        patterns, slots = PART_PATTERNS[family], _part_slots(facts.source, class_name, about, part)
+    slots |= {"a": [{"a": about.called}], "name": [{"name": name}]}
+    return list(_spread(patterns, slots, seed=f"{family} {name} {part}"))
+
+
+def _completion(about: ClassFacts) -> str:
+    return f"A depth map of {about.called} would show {about.silhouette[0]}, with {about.features[0]}."
+
+
+def _description(about: ClassFacts) -> str:
+    return f"It is {about.silhouette[0]}, in which one makes out {about.features[0]} and {about.features[1]}."
+
+
+ONE_SENTENCE = {"completion": _completion, "description": _description}  # families that get one sentence a class
 
 
 def _class_slots(facts: ClassFacts) -> Slots:
@@ -126,16 +147,21 @@ def _class_slots(facts: ClassFacts) -> Slots:
 
 def _part_slots(source: str, class_name: str, facts: ClassFacts, part: str) -> Slots:
     """The slots of a part's patterns; the verbs share the slot of the name, which may be plural."""
+    about = part_facts(facts, part)
+    if about is None:
+        raise InputError(f"{source}: no bundled sentences for part '{part}' of class '{class_name}'")
+    return {
+        "part": [{"part": name, **_verbs(name)} for name in part.split(" or ") if name in about.names],
+        "shape": _alternatives("shape", about.shape),
+        "place": _alternatives("place", about.place),
+        "depth": _alternatives("depth", about.depth),
+    }
+
+
+def part_facts(facts: ClassFacts, part: str) -> PartFacts | None:
+    """The facts of a part of a class, whichever of its names it is asked for by; None where there are none."""
     asked = part.split(" or ")
-    for about in (facts.parts or {}).values():
-        if names := [name for name in asked if name in about.names]:
-            return {
-                "part": [{"part": name, **_verbs(name)} for name in names],
-                "shape": _alternatives("shape", about.shape),
-                "place": _alternatives("place", about.place),
-                "depth": _alternatives("depth", about.depth),
-            }
-    raise InputError(f"{source}: no bundled sentences for part '{part}' of class '{class_name}'")
+    return next((about for about in (facts.parts or {}).values() if set(asked) & set(about.names)), None)
 
 
 def _verbs(noun: str) -> dict[str, str]:

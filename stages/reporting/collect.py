@@ -21,6 +21,7 @@ from stages.artifacts.types import Scene
 from stages.config.params import Params
 from stages.core.errors import InputError
 from stages.reporting import (
+    bundled_training,
     classification,
     detection,
     few_shot,
@@ -68,6 +69,7 @@ def gather(params: Params, paths: Paths) -> list[Section]:
         *([detection.section(detected, published, _scenes(detected, params, paths))] if detected else ()),
         prompt_cost.section({name: read_json(paths.sentence_metrics(name)) for name in select.datasets}),
         speed.section(_rows("speed", SpeedRow, paths)),
+        *_training(params, paths),
         peers.section(published),
         verdict_section(compared, comparisons_beyond(runs, published, params)),
     ]
@@ -76,6 +78,13 @@ def gather(params: Params, paths: Paths) -> list[Section]:
 def _runs(datasets: Sequence[str], backbones: Sequence[str], kind: type[Metrics], paths: Paths) -> dict[Key, Metrics]:
     keys = [(dataset, backbone) for dataset in datasets for backbone in backbones]
     return {key: read_metrics(paths.metrics(*key), kind) for key in keys}
+
+
+def _training(params: Params, paths: Paths) -> list[Section]:
+    """How the bundled backbone was trained, where it is one of those that are run."""
+    if "bundled" not in params.select.backbones:
+        return []
+    return [bundled_training.section(read_json(paths.bundled("bundled_training.json")))]
 
 
 def _rows(name: str, kind: type[Row], paths: Paths) -> tuple[Row, ...]:

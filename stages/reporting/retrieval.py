@@ -38,10 +38,7 @@ def section(runs: Runs) -> Section:
         (*HEADER, "above the floor %", f"false positives % (set for {100 * RATE:g})"),
         tuple(rows),
         numeric_from=4,
-        notes=(
-            *notes,
-            "The bundled backbone was trained on the train split of home_objects and is near its ceiling there.",
-        ),
+        notes=tuple(notes),
     )
     text = (
         "Every class's words are looked for among the objects of a split, and every object among the others. `mean` is "

@@ -1,125 +1,172 @@
-"""Training of the bundled backbone: depth maps against captions, from real CAD models and procedural shapes.
+"""Training of the bundled backbone: depth maps of named objects and procedural shapes against captions.
 
-Every step shows a batch of objects in some views of the published classification projection and one fresh caption per
-concept (class, or part of a class); the loss is the cross entropy of image to caption, for every view and for the mean
-of the views (CLIP's image-to-text half with all concepts as candidates).
+Every step shows a batch of shapes in some views of the published classification projection and one caption of each
+candidate: the concepts that the batch shows, and a few others. The loss is the cross entropy of image to caption, for
+every view and for the mean of the views, and a little of that of sentences to templates of the same concept.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-import open_clip
 import torch
-from torch.nn.functional import cross_entropy, normalize
-from torch.utils.data import DataLoader, Dataset
+from torch.nn.functional import affine_grid, cross_entropy, grid_sample, normalize
 from tqdm import tqdm
 
-from stages.artifacts.types import Clouds
-from stages.backbones.clip import ClipModel, resize
-from stages.bundled.pretraining.captions import FILLER, Concept, caption, vocabulary
-from stages.bundled.procedural import generator
+from stages.artifacts.files import complete_file
+from stages.bundled.pretraining.captions import Captions, with_filler
+from stages.bundled.pretraining.tokens import Vocabulary, encode_text, use_small_table
 from stages.config.pretrain import Pretrain
-from stages.core.sampling import farthest_points
-from stages.language.prompts.templates import fill
-from stages.projection.presets import Projection
-from stages.projection.rendering import render
-from stages.zeroshot.classifier import class_logits, rank_classes
-from stages.zeroshot.metrics import top_k_accuracy
 
-POINTS_DRAWN = 3000
-POINTS_SHOWN = (512, 2048)
-MIN_PART_POINTS = 128
-OTHER_PARTS = 8  # part captions of a step that no object of it shows
-FILLER_STEPS = 0.2  # steps whose captions hold unknown words
+LABEL_SMOOTHING = 0.05
+SCALES, STRETCH, SHIFT = (0.9, 1.2), 0.05, 0.075  # of maps before they are shown: factors, and shares of the half width
+LARGEST_LOGIT_SCALE = 100
 
 
 @dataclass(frozen=True)
-class RealShapes:
-    """CAD models to learn from: clouds and their class names [C]."""
+class Source:
+    """Maps u1 [N, V, r, r] to draw rows from, each with its concept i8 [N]; a row's `weight` [N] sums up to 1."""
 
-    clouds: Clouds
-    classes: tuple[str, ...]
-
-
-def concepts_of(classes: tuple[str, ...], *, seed: int) -> list[Concept]:
-    """Every class, real or procedural, then the parts that a few shapes of the ShapeNetPart categories have, sorted."""
-    rng = np.random.default_rng(seed)
-    concepts = {Concept(name) for name in (*classes, *generator.CLASSES)}
-    for name in generator.PART_CATEGORIES:
-        for _ in range(12):
-            concepts |= {Concept(name, part) for part in generator.generate(name, points=8, rng=rng)[2]}
-    return sorted(concepts, key=lambda concept: (concept.part is not None, concept.class_name, concept.part or ""))
+    maps: np.ndarray
+    concepts: np.ndarray
+    weight: np.ndarray
+    rows: np.ndarray  # i8 [M]: those of `maps` that may be shown; `concepts` and `weight` are of these
 
 
-class ShapeBatches(Dataset):
-    """Step -> (some views of B objects f4 [B, v, r, r], each object's concept i8 [B]); the same for the same seed."""
-
-    def __init__(
-        self, real: RealShapes, concepts: list[Concept], settings: Pretrain, projection: Projection, resolution: int
-    ):
-        self._real, self._settings, self._projection, self._resolution = real, settings, projection, resolution
-        self._index = {concept: i for i, concept in enumerate(concepts)}
-        self._procedural = [
-            concept.class_name
-            for concept in concepts
-            if concept.part is None and concept.class_name in generator.CLASSES
-        ]
-        counts = np.bincount(real.clouds.labels, minlength=len(real.classes))
-        # square root: a class of 20 models is seen more often than one of 5, but not four times as often
-        weight = 1 / np.sqrt(counts[real.clouds.labels])
-        self._real_weight = weight / weight.sum()
-
-    def __len__(self) -> int:
-        return self._settings.steps
-
-    def __getitem__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        rng = np.random.default_rng((self._settings.seed, step))
-        shapes = [self._draw(rng) for _ in range(self._settings.batch_size)]
-        depth = render([augment(points, rng) for points, _ in shapes], self._projection, threads=1)
-        views = rng.permutation(depth.shape[1])[: self._settings.views_shown]
-        maps = resize(torch.from_numpy(depth[:, views]), self._resolution)
-        return maps, torch.tensor([self._index[concept] for _, concept in shapes])
-
-    def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, Concept]:
-        if rng.random() < self._settings.real_share:
-            row = rng.choice(len(self._real_weight), p=self._real_weight)
-            return self._real.clouds.points[row], Concept(self._real.classes[self._real.clouds.labels[row]])
-        name = self._procedural[rng.integers(len(self._procedural))]
-        points, parts, part_names = generator.generate(name, points=POINTS_DRAWN, rng=rng)
-        if name in generator.PART_CATEGORIES and rng.random() < self._settings.part_share:
-            part = int(rng.integers(len(part_names)))
-            alone = Concept(name, part_names[part])
-            if (parts == part).sum() >= MIN_PART_POINTS and alone in self._index:
-                return points[parts == part], alone
-        return points, Concept(name)
+def source_of(maps: np.ndarray, concepts: np.ndarray) -> Source:
+    """The rows whose concept is not negative; a concept of four times as many rows is shown twice as often."""
+    rows = np.flatnonzero(concepts >= 0)
+    shown = concepts[rows]
+    weight = 1 / np.sqrt(np.bincount(shown)[shown])
+    return Source(maps, shown, weight / weight.sum(), rows)
 
 
-def augment(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Points f4 [P, 3], y up, turned, mirrored, stretched, thinned and shaken at random -> f4 [Q, 3]."""
-    low, high = POINTS_SHOWN
-    count = min(len(points), int(rng.integers(low, high + 1)))
-    evenly = rng.random() < 0.6
-    points = points[
-        farthest_points(points, count, int(rng.integers(len(points))))
-        if evenly
-        else rng.permutation(len(points))[:count]
+@dataclass(frozen=True)
+class Sources:
+    """Where the shapes of a step come from."""
+
+    objects: Source
+    procedural: Source
+    parts: Source
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Maps f4 [B, v, r, r], captions and plain captions [T] of the candidates, and the target i8 [B] among them."""
+
+    maps: torch.Tensor
+    captions: list[str]
+    plain: list[str]
+    target: torch.Tensor
+
+
+@dataclass
+class Course:
+    """The course of a training: the loss of every step, and scores by name at some steps."""
+
+    losses: list[float] = field(default_factory=list)
+    scores: list[dict[str, float]] = field(default_factory=list)
+
+    def means(self, width: int) -> list[float]:
+        """Mean loss of every `width` steps."""
+        starts = range(0, len(self.losses), width)
+        return [float(np.mean(self.losses[start : start + width])) for start in starts]
+
+
+def batch_of(step: int, sources: Sources, captions: Captions, settings: Pretrain) -> Batch:
+    """What a step shows; the same for the same seed and step."""
+    rng = np.random.default_rng((settings.seed, step, settings.batch_size))
+    size = settings.batch_size
+    objects, parts, procedural = rng.multinomial(
+        size, (settings.object_share, settings.part_share, 1 - settings.object_share - settings.part_share)
+    )
+    views = np.sort(rng.permutation(sources.objects.maps.shape[1])[: settings.views_shown])
+    drawn = [
+        _drawn(source, count, views, rng)
+        for source, count in ((sources.objects, objects), (sources.parts, parts), (sources.procedural, procedural))
     ]
-    quarter_turns = rng.random() < 0.7
-    yaw = rng.integers(4) * np.pi / 2 + rng.normal(0, 0.1) if quarter_turns else rng.uniform(0, 2 * np.pi)
-    tilt, roll = rng.normal(0, 0.05, size=2)
-    stretch = np.exp(rng.uniform(-0.12, 0.12, size=3)) * (rng.choice((-1, 1)), 1, 1)
-    noise = rng.normal(0, rng.choice((0, 0.005, 0.015)), size=points.shape)
-    return ((points * stretch + noise) @ _rotation(yaw, tilt, roll).T).astype(np.float32)
+    maps, shown = (np.concatenate(values) for values in zip(*drawn, strict=True))
+    others = rng.choice(len(captions.concepts), min(settings.other_concepts, len(captions.concepts)), replace=False)
+    candidates = np.union1d(shown, others)
+    texts = [captions.drawn(int(i), rng, sentence_share=settings.sentence_share) for i in candidates]
+    plain = [captions.drawn_plain(int(i), rng) for i in candidates]
+    if rng.random() < settings.filler_share:
+        texts = [with_filler(text, captions.concepts[i], rng) for text, i in zip(texts, candidates, strict=True)]
+    target = torch.from_numpy(np.searchsorted(candidates, shown))
+    return Batch(_moved(torch.from_numpy(maps), rng), texts, plain, target)
+
+
+def _drawn(source: Source, count: int, views: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Maps u1 [count, v, r, r] and concepts of so many rows, in the file's order, which reads faster."""
+    chosen = np.sort(rng.choice(len(source.rows), count, p=source.weight))
+    return source.maps[source.rows[chosen][:, None], views], source.concepts[chosen]
+
+
+def _moved(maps: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Maps u1 [B, v, r, r] -> f4 in 0..1, each a little larger or smaller, stretched and shifted, 1 all around."""
+    count = maps.shape[0] * maps.shape[1]
+    scale = 1 / rng.uniform(*SCALES, size=count)
+    change = np.zeros((count, 2, 3), np.float32)
+    change[:, 0, 0], change[:, 1, 1] = scale, scale * (1 + rng.uniform(-STRETCH, STRETCH, size=count))
+    change[:, :, 2] = rng.uniform(-SHIFT, SHIFT, size=(count, 2))
+    near = 1 - maps.flatten(0, 1)[:, None].float() / 255  # so that what comes in from outside is background
+    grid = affine_grid(torch.from_numpy(change), list(near.shape), align_corners=False)
+    return (1 - grid_sample(near, grid, align_corners=False))[:, 0].unflatten(0, maps.shape[:2])
+
+
+def loss_of(model: torch.nn.Module, batch: Batch, vocabulary: Vocabulary, settings: Pretrain) -> torch.Tensor:
+    """Cross entropy of maps to captions, per view plus for the mean view, plus that of captions to templates."""
+    device = model.logit_scale.device
+    views = batch.maps.shape[1]
+    pixels = batch.maps.to(device).flatten(0, 1)[:, None].expand(-1, 3, -1, -1)
+    target = batch.target.to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+        image = model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
+        text = _text_features(model, batch.captions, vocabulary)
+        plain = _text_features(model, batch.plain, vocabulary) if settings.consistency else None
+    image = normalize(image.float(), dim=-1).unflatten(0, (-1, views))
+    scaled = model.logit_scale.exp() * text
+    per_view = _cross_entropy((image @ scaled.T).flatten(0, 1), target.repeat_interleave(views))
+    loss = per_view + _cross_entropy(normalize(image.mean(1), dim=-1) @ scaled.T, target)
+    if plain is not None:
+        same = torch.arange(len(text), device=device)
+        loss = loss + settings.consistency * _cross_entropy(scaled @ plain.T, same)
+    return loss
+
+
+def _text_features(model: torch.nn.Module, texts: list[str], vocabulary: Vocabulary) -> torch.Tensor:
+    """Unit features [T, D]; the shorter and the longer half go in turn, as one is filled up to its longest."""
+    device = model.logit_scale.device
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    features = []
+    for half in filter(len, np.array_split(order, 2)):
+        rows, ends = vocabulary.rows([texts[i] for i in half])
+        features.append(normalize(encode_text(model, rows.to(device), ends.to(device)).float(), dim=-1))
+    return torch.cat(features)[torch.tensor(order, device=device).argsort()]
+
+
+def _cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return cross_entropy(logits, target, label_smoothing=LABEL_SMOOTHING)
 
 
 def train(
-    model: torch.nn.Module, real: RealShapes, settings: Pretrain, projection: Projection
-) -> tuple[torch.Tensor, list[float]]:
-    """Train `model` in place; gives the ids of the trained token rows [K] and the mean loss of every 100 steps."""
-    concepts = concepts_of(real.classes, seed=settings.seed)
-    token_ids = _prepare_tokens(model, concepts, seed=settings.seed)
-    batches = ShapeBatches(real, concepts, settings, projection, model.visual.image_size)
+    model: torch.nn.Module,
+    sources: Sources,
+    captions: Captions,
+    vocabulary: Vocabulary,
+    settings: Pretrain,
+    *,
+    checkpoint: Path,
+    score: Callable[[torch.nn.Module], dict[str, float]],
+) -> Course:
+    """Train `model` in place, its token table that of `vocabulary`, and give the course of it.
+
+    The state is kept in `checkpoint` every `checkpoint_steps` steps, with what `score` says of it; where there is one
+    already, the training goes on from it and ends as if it had never stopped.
+    """
+    use_small_table(model, vocabulary, seed=settings.seed)
+    model.visual.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
@@ -128,98 +175,67 @@ def train(
         pct_start=settings.warmup_steps / settings.steps,
         cycle_momentum=False,
     )
-    rng = np.random.default_rng((settings.seed, settings.steps))
-    model.train().to(memory_format=torch.channels_last)
-    losses, bar = (
-        [],
-        tqdm(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4), unit="step", mininterval=5),
-    )
-    for maps, target in bar:
-        shown, target = _shown_concepts(concepts, target, rng)
-        filler = rng.random() < FILLER_STEPS
-        tokens = open_clip.tokenize([caption(concept, rng, filler=filler) for concept in shown])
-        loss = _loss(model, maps, tokens, target)
+    course = _restored(checkpoint, model, optimiser, schedule)
+    bar = tqdm(total=settings.steps, initial=len(course.losses), unit="step", mininterval=5)
+    for step in range(len(course.losses), settings.steps):
+        model.train()
+        loss = loss_of(model, batch_of(step, sources, captions, settings), vocabulary, settings)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         with torch.no_grad():
-            model.logit_scale.clamp_(max=np.log(100))
-        losses.append(loss.item())
-        bar.set_postfix(loss=f"{np.mean(losses[-100:]):.3f}")
+            model.logit_scale.clamp_(max=np.log(LARGEST_LOGIT_SCALE))
+        course.losses.append(loss.item())
+        bar.set_postfix(loss=f"{np.mean(course.losses[-100:]):.3f}", refresh=False)
+        bar.update()
+        if (step + 1) % settings.checkpoint_steps == 0 or step + 1 == settings.steps:
+            course.scores.append({"step": step + 1, **score(model.eval())})
+            tqdm.write(", ".join(f"{name} {value:g}" for name, value in course.scores[-1].items()))
+            _keep(checkpoint, model, optimiser, schedule, course)
+    bar.close()
     model.eval()
-    return token_ids, list(_means(losses, 100))
+    return course
 
 
-def _shown_concepts(
-    concepts: list[Concept], target: torch.Tensor, rng: np.random.Generator
-) -> tuple[list[Concept], torch.Tensor]:
-    """The candidates of one step and the targets among them: all classes, the parts asked for, and a few others."""
-    classes = sum(concept.part is None for concept in concepts)
-    others = rng.choice(np.arange(classes, len(concepts)), OTHER_PARTS, replace=False)
-    shown = np.union1d(np.arange(classes), np.union1d(target.numpy(), others))
-    return [concepts[index] for index in shown], torch.from_numpy(np.searchsorted(shown, target.numpy()))
+def _keep(checkpoint: Path, model, optimiser, schedule, course: Course) -> None:
+    state = {
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "course": vars(course),
+    }
+    with complete_file(checkpoint) as temporary:
+        torch.save(state, temporary)
+
+
+def _restored(checkpoint: Path, model, optimiser, schedule) -> Course:
+    """The course so far; the model, the optimiser and the schedule are as they were kept."""
+    if not checkpoint.is_file():
+        return Course()
+    state = torch.load(checkpoint, map_location=model.logit_scale.device, weights_only=True)
+    for what, key in ((model, "model"), (optimiser, "optimiser"), (schedule, "schedule")):
+        what.load_state_dict(state[key])
+    return Course(**state["course"])
 
 
 def top1(
-    model: torch.nn.Module, clouds: Clouds, classes: tuple[str, ...], projection: Projection, *, template: str
+    model: torch.nn.Module,
+    maps: np.ndarray,
+    labels: np.ndarray,
+    names: tuple[str, ...],
+    vocabulary: Vocabulary,
+    *,
+    template: str = "a depth map of a {}.",
 ) -> float:
-    """Zero-shot accuracy of `clouds` over all `classes` with one template a class and equal view weights."""
-    clip = ClipModel(model, open_clip.tokenize, normalisation="none", device=torch.device("cpu"))
-    depth = render(clouds.points, projection, threads=1)
-    text = clip.encode_text([fill([template], name)[0] for name in classes], batch_size=256)
-    features = clip.encode_depth(depth, batch_size=256)
-    logits = class_logits(features, text, view_weights=np.ones(features.shape[1]), logit_scale=clip.logit_scale)
-    return top_k_accuracy(rank_classes(logits, top=1)[0], clouds.labels, k=1)
-
-
-def _loss(model: torch.nn.Module, maps: torch.Tensor, tokens: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cross entropy of maps [B, V, r, r] to captions [T, L], per view plus for the mean view; target i8 [B]."""
-    views = maps.shape[1]
-    pixels = maps.flatten(0, 1)[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-    image = normalize(model.encode_image(pixels), dim=-1).unflatten(0, (-1, views))
-    text = model.logit_scale.exp() * normalize(_encode_short(model, tokens), dim=-1)
-    per_view = cross_entropy((image @ text.T).flatten(0, 1), target.repeat_interleave(views), label_smoothing=0.05)
-    return per_view + cross_entropy(normalize(image.mean(1), dim=-1) @ text.T, target, label_smoothing=0.05)
-
-
-def _encode_short(model: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
-    """open_clip's encode_text on the columns in use: attention is causal, so those after the end token are idle."""
-    end = tokens.argmax(dim=1)
-    length = int(end.max()) + 1
-    x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
-    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    return x[torch.arange(len(x)), end] @ model.text_projection
-
-
-def _prepare_tokens(model: torch.nn.Module, concepts: list[Concept], *, seed: int) -> torch.Tensor:
-    """Zero the whole token table but the vocabulary's rows, and hold the filler's row at zero; ids of those rows."""
-    encode = open_clip.tokenizer.SimpleTokenizer().encode
-    words = torch.tensor(sorted(set(encode(vocabulary(concepts)))))
-    ends = torch.tensor([model.vocab_size - 2, model.vocab_size - 1])
-    ids = torch.cat([words, ends])
-    table = model.token_embedding.weight
+    """Share of maps u1 [N, V, r, r] whose mean view is nearest to the template of their own name, of all `names`."""
+    device = model.logit_scale.device
     with torch.no_grad():
-        rows = torch.randn(len(ids), table.shape[1], generator=torch.Generator().manual_seed(seed)) * 0.02
-        table.zero_()
-        table[ids] = rows
-    filler = torch.tensor(encode(FILLER))
-    table.register_hook(lambda gradient: gradient.index_fill(0, filler, 0.0))
-    return ids
-
-
-def _means(values: list[float], width: int) -> Iterator[float]:
-    for start in range(0, len(values), width):
-        yield float(np.mean(values[start : start + width]))
-
-
-def _rotation(yaw: float, tilt: float, roll: float) -> np.ndarray:
-    """Rotation [3, 3]: about y by `yaw`, after about x by `tilt`, after about z by `roll` (radians)."""
-    turned = np.eye(3)
-    for i, j, angle in ((0, 1, roll), (1, 2, tilt), (2, 0, yaw)):
-        step = np.eye(3)
-        step[i, i] = step[j, j] = np.cos(angle)
-        step[i, j], step[j, i] = -np.sin(angle), np.sin(angle)
-        turned = step @ turned
-    return turned
+        text = _text_features(model, [template.replace("{}", name) for name in names], vocabulary)
+        chosen = []
+        for block in np.array_split(maps, max(1, len(maps) // 64)):
+            pixels = torch.from_numpy(block).to(device).float().div(255).flatten(0, 1)[:, None].expand(-1, 3, -1, -1)
+            image = normalize(model.encode_image(pixels), dim=-1).unflatten(0, block.shape[:2])
+            chosen.append((image.mean(1) @ text.T).argmax(1).cpu().numpy())
+    return float((np.concatenate(chosen) == labels).mean())
