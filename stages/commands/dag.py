@@ -46,10 +46,10 @@ def code_dependencies(root: Path, command: str) -> list[list[str]]:
     """What the stage that `command` runs depends on: its module and folders, then the files of each shared package."""
     module = module_of(command)
     reached = reached_files(root, module)
-    sections = {_section_file(section) for section in sections_read(root, module)}
-    needed = reached | sections
+    sections = sections_read(root, module)
+    needed = reached | {_section_file(section) for section in sections}
     shared = {path for path in needed if any(path.parts[1] in packages for packages in SHARED)}
-    if sections_read(root, module) == set(Params.__dataclass_fields__):
+    if sections == set(Params.__dataclass_fields__):
         shared = {path for path in shared if path.parent != ALL_SECTIONS.parent}
     folders = {_room(path) for path in needed - shared}
     files = [sorted(path.as_posix() for path in shared if path.parts[1] in packages) for packages in SHARED]
