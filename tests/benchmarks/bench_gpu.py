@@ -1,6 +1,6 @@
 """How close every stage comes to what the card can do: bare arithmetic and ours, in one run on one card.
 
-    python tests/benchmarks/bench_gpu.py [--clouds 12308] [--shapes 672]
+    python tests/benchmarks/bench_gpu.py [--clouds 12308] [--shapes 672] [--only projection stages ...]
 
 Made-up clouds of ModelNet40's number and towers with random weights: projection, bare towers in each precision and
 compiled, the stages render, extract (from stored maps, from points, and with process start) and patches, few-shot
@@ -54,7 +54,8 @@ class Sizes(NamedTuple):
 
     clouds: int
     shapes: int
-    maps: int  # through a bare tower, `batch` at a time
+    maps: int  # through the main tower alone, `batch` at a time
+    few: int  # and through each of the others
     batch: int
     shots: int
     repeats: int
@@ -63,8 +64,8 @@ class Sizes(NamedTuple):
 
 
 OTHERS = ("RN50-quickgelu", "RN101-quickgelu", "ViT-B-32-quickgelu", "ViT-L-14-quickgelu", "ViT-H-14")
-FULL = Sizes(12308, 672, 5120, 256, 16, 3, "ViT-B-16-quickgelu", OTHERS)
-SMALL = Sizes(2, 1, 16, 8, 2, 1, str(ROOT / "data/bundled/bundled.json"), ())
+FULL = Sizes(12308, 672, 5120, 1024, 256, 16, 3, "ViT-B-16-quickgelu", OTHERS)
+SMALL = Sizes(2, 1, 16, 16, 8, 2, 1, str(ROOT / "data/bundled/bundled.json"), ())
 
 
 class Bench:
@@ -104,18 +105,18 @@ def projection(bench: Bench, preset: str, count: int) -> None:
     bench.line(f"projection {preset}", bare=whole, ours=ours, unit="views/s", of="whole grids")
 
 
-def towers(bench: Bench, architecture: str) -> dict[str, float]:
+def towers(bench: Bench, architecture: str, maps: int) -> dict[str, float]:
     """Maps a second of a bare tower by precision, and `compiled`; prints sentences a second and compiling's seconds."""
     rates = {}
     for precision in bench.precisions:
-        rates |= _tower(bench, architecture, precision)
+        rates |= _tower(bench, architecture, precision, maps)
     return rates
 
 
 @torch.inference_mode()
-def _tower(bench: Bench, architecture: str, precision: str) -> dict[str, float]:
+def _tower(bench: Bench, architecture: str, precision: str, maps: int) -> dict[str, float]:
     batch, name = bench.sizes.batch, Path(architecture).stem
-    model, times = _random(architecture, precision).to(bench.device), -(-bench.sizes.maps // batch)
+    model, times = _random(architecture, precision).to(bench.device), -(-maps // batch)
     side = np.ravel(model.visual.image_size)[0]
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     pixels = torch.rand(batch, 3, side, side, device=bench.device, dtype=dtype)
@@ -230,10 +231,45 @@ def _random(architecture: str, precision: str) -> torch.nn.Module:
     return build(name, precision="bf16" if precision == "bf16" else "fp32").eval().requires_grad_(False)
 
 
+def projections(bench: Bench) -> None:
+    """Both presets that the stages render with."""
+    projection(bench, "v2_classification", min(bench.sizes.clouds, 1024))
+    projection(bench, "v2_segmentation", min(bench.sizes.shapes, 32))
+
+
+def main_tower(bench: Bench) -> None:
+    """The tower of the stages alone, then the stages and a step of training with it."""
+    bare = towers(bench, bench.sizes.main, bench.sizes.maps)
+    with tempfile.TemporaryDirectory() as folder:
+        model = stages(bench, Path(folder), bare)
+    smoothing_step(bench, model)
+
+
+def other_towers(bench: Bench) -> None:
+    """The published architectures but the main one."""
+    for other in bench.sizes.others:
+        towers(bench, other, bench.sizes.few)
+
+
+def segmentation(bench: Bench) -> None:
+    """From cached patch features to IoU, which runs on the host."""
+    project_all(bench.sizes.shapes, at_once=min(bench.sizes.shapes, 200))
+
+
+PARTS = {
+    "projection": projections,
+    "stages": main_tower,
+    "few_shot": few_shot_methods,
+    "segmentation": segmentation,
+    "towers": other_towers,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clouds", type=int, default=FULL.clouds)
     parser.add_argument("--shapes", type=int, default=FULL.shapes)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts; all by default")
     parser.add_argument("--check", action="store_true", help="run all of it in small, on any device; note nothing")
     given = parser.parse_args()
     if not given.check and not torch.cuda.is_available():
@@ -242,16 +278,8 @@ def main() -> None:
     sizes = SMALL if given.check else FULL._replace(clouds=given.clouds, shapes=given.shapes)
     bench = Bench(sizes, torch.device("cpu") if given.check else choose_device("cuda"), noted=not given.check)
     print(f"on {bench.card}, {os.cpu_count()} cores of the host")
-    projection(bench, "v2_classification", min(sizes.clouds, 1024))
-    projection(bench, "v2_segmentation", min(sizes.shapes, 32))
-    bare = towers(bench, sizes.main)
-    for other in sizes.others:
-        towers(bench, other)
-    with tempfile.TemporaryDirectory() as folder:
-        model = stages(bench, Path(folder), bare)
-    smoothing_step(bench, model)
-    few_shot_methods(bench)
-    project_all(sizes.shapes, at_once=min(sizes.shapes, 200))
+    for part in given.only:
+        PARTS[part](bench)
 
 
 if __name__ == "__main__":
