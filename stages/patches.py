@@ -1,5 +1,6 @@
 """Labelled clouds of one dataset -> features of depth map patches: `python -m stages.patches <dataset> <backbone>`."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from stages.config.params import Params, load_params
 from stages.config.patches import Patches
 from stages.core.cli import run_stage
 from stages.core.sampling import spread
+from stages.core.threads import write_behind
 from stages.engine.jobs import Job, backbone_inputs, run_job
 from stages.engine.task import Report
 from stages.projection.clouds import orient
@@ -26,7 +28,7 @@ from stages.projection.methods import map_size, method_named
 from stages.projection.presets import preset_named
 from stages.projection.visibility import render_with_visibility
 
-SHAPES_AT_ONCE = 8
+SHAPES_AT_ONCE = 8  # on the CPU; a device takes a batch of maps
 EVALUATED = "test"
 Rows = dict[str, np.ndarray]  # split -> rows of one category's shapes
 
@@ -73,11 +75,19 @@ class PatchEncoder:
         with open_points(self._source) as points:
             parts = points.require_parts()[points.classes.index(category)]
             with new_patches(path, category=category, parts=parts, **sizes) as writer:
-                for split, (first, last) in shard.rows.items():
-                    rows = self._categories[category][split][first:last]
-                    for some in np.split(rows, range(SHAPES_AT_ONCE, len(rows), SHAPES_AT_ONCE)):
-                        writer.append(split, self._encode(points, split, some))
-                        report(len(some))
+                write_behind(writer.append, self._encoded(points, shard, self._categories[category], report))
+
+    def _encoded(
+        self, points: PointsReader, shard: Shard, of_category: Rows, report: Report
+    ) -> Iterator[tuple[str, PatchFeatures]]:
+        """Every split and the patches of some of its shapes in turn."""
+        on_device = self._config.batch_size // self._projection.views
+        at_once = SHAPES_AT_ONCE if self._device is None else max(1, on_device)
+        for split, (first, last) in shard.rows.items():
+            rows = of_category[split][first:last]
+            for some in np.split(rows, range(at_once, len(rows), at_once)):
+                yield split, self._encode(points, split, some)
+                report(len(some))
 
     def _encode(self, points: PointsReader, split: str, rows: np.ndarray) -> PatchFeatures:
         """Patch features and visibility of the shapes at `rows`."""

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from stages.backbones.clip import ClipModel
 from stages.backbones.compiling import CompiledWhereItPays, break_even
 from stages.backbones.device import choose_device
+from stages.backbones.folding import fold
 from stages.backbones.loading import build, load_backbone, register
 from stages.backbones.patches import resize_positions
 from stages.backbones.precision import arithmetic, precision_on
@@ -433,6 +434,26 @@ def test_half_precision_is_close_and_leaves_as_f4(tmp_path, depth, config):
         assert not np.array_equal(found, exact)
         np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-5)
         assert (found * exact).sum(-1).min() > 0.99
+
+
+@pytest.mark.parametrize("quick_gelu", [False, True])
+def test_folded_blocks_do_the_same_arithmetic(tmp_path, quick_gelu):
+    path = tmp_path / "folded.json"
+    path.write_text(json.dumps(SMALL | {"quick_gelu": quick_gelu}))
+    plain, folded = build(register(path)).eval(), build(register(path)).eval()
+    for name, values in plain.named_parameters():
+        if "ln_" in name:
+            torch.nn.init.normal_(values, mean=1, std=0.3)
+    before = set(plain.state_dict())
+    folded.load_state_dict(fold(folded, plain.state_dict()))
+    assert {key.rpartition(".")[0] for key in before - set(folded.state_dict())} == {
+        f"{tower}transformer.resblocks.0.{norm}" for tower in ("", "visual.") for norm in ("ln_1", "ln_2")
+    }
+    pixels, tokens = torch.rand(3, 3, 32, 32), torch.randint(1, 100, (3, 77))
+    with torch.no_grad():
+        for encode, given in (("encode_image", pixels), ("encode_text", tokens)):
+            exact = getattr(plain, encode)(given)
+            torch.testing.assert_close(getattr(folded, encode)(given), exact, rtol=1e-4, atol=1e-5)
 
 
 def test_precision_is_bf16_on_cuda_alone_unless_it_is_said(tmp_path):

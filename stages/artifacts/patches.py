@@ -38,7 +38,7 @@ class PatchesWriter:
         shapes, views, points = patches.visible.shape
         shape = {"rows": (shapes,), "features": (shapes, views, None, None), "pixels": (shapes, views, points, 2)}
         for key, dtype in PATCHES.items():
-            values = getattr(patches, key).astype(dtype)
+            values = getattr(patches, key).astype(dtype, copy=False)
             expect(self._path, f"{split}/{key}", values, dtype, shape.get(key, (shapes, views, points)))
             append_rows(self._file.require_group(split), key, values, level=LEVELS[key])
 

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from open_clip.pretrained import get_pretrained_cfg
 
 from stages.backbones import pretrained
 from stages.backbones.clip import ClipModel
+from stages.backbones.folding import fold
 from stages.backbones.precision import precision_on
 from stages.backbones.weights import read_weights
 from stages.config.backbone import Backbone
@@ -36,7 +36,6 @@ def load_backbone(
     Local files are relative to `root`. In bf16 the weights are bf16 too, those of norms excepted, as open_clip does it.
     """
     architecture = architecture_name(name, entry, root=root)
-    entry, precision = _at_precision(entry, device)
     tag = get_pretrained_cfg(architecture.removesuffix(QUICK_GELU), entry.pretrained)
     try:
         model = _from_tag(name, architecture, entry, tag) if tag else _from_file(name, architecture, entry, root)
@@ -44,34 +43,36 @@ def load_backbone(
         raise InputError(
             f"params.yaml: backbone.{name}: weights '{entry.pretrained}' do not load: {reason(error)}"
         ) from error
-    return _clip_model(model, name, entry, architecture=architecture, precision=precision, device=device)
+    return _clip_model(model, name, entry, architecture=architecture, device=device)
 
 
 def random_backbone(name: str, entry: Backbone, *, device: torch.device, root: Path = Path()) -> ClipModel:
     """The same with random weights, which take as long to compute with; no weights are looked for."""
     architecture = architecture_name(name, entry, root=root)
-    entry, precision = _at_precision(entry, device)
-    model = build(architecture, precision=entry.precision)
-    return _clip_model(model, name, entry, architecture=architecture, precision=precision, device=device)
-
-
-def _at_precision(entry: Backbone, device: torch.device) -> tuple[Backbone, str]:
-    """The entry with open_clip's name of its precision on `device`, and the name of its arithmetic there."""
-    precision = precision_on(device, entry.precision)
-    return replace(entry, precision="bf16" if precision == "bf16" else "fp32"), precision
+    return _clip_model(build(architecture), name, entry, architecture=architecture, device=device)
 
 
 def _clip_model(
-    model: torch.nn.Module, name: str, entry: Backbone, *, architecture: str, precision: str, device: torch.device
+    model: torch.nn.Module, name: str, entry: Backbone, *, architecture: str, device: torch.device
 ) -> ClipModel:
+    """The backbone of a model in fp32, in the precision of its entry."""
+    precision = precision_on(device, entry.precision)
     return ClipModel(
-        model,
+        in_bf16(model, architecture) if precision == "bf16" else model,
         _tokenizer(name, architecture),
         normalisation=entry.normalise,
         device=device,
         name=name,
         config=open_clip.get_model_config(architecture) | {"precision": precision},
     )
+
+
+def in_bf16(model: torch.nn.Module, architecture: str) -> torch.nn.Module:
+    """The model `architecture` with the weights of `model`, which are f4, as bf16, and its blocks folded."""
+    normalisation = {"mean": model.visual.image_mean, "std": model.visual.image_std}
+    half = build(architecture, precision="bf16", force_preprocess_cfg=normalisation)
+    half.load_state_dict(fold(half, model.state_dict()))
+    return half
 
 
 def build(architecture: str, *, precision: str = "fp32", **options) -> torch.nn.Module:
@@ -128,8 +129,8 @@ def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch
         )
     path = fetch_weights(name, entry)
     if pretrained.is_hubs(path):
-        return open_clip.create_model(architecture, pretrained=entry.pretrained, precision=entry.precision)
-    model = build(architecture, precision=entry.precision, force_preprocess_cfg={k: tag[k] for k in ("mean", "std")})
+        return open_clip.create_model(architecture, pretrained=entry.pretrained)
+    model = build(architecture, force_preprocess_cfg={k: tag[k] for k in ("mean", "std")})
     model.load_state_dict(read_weights(path).state)
     return model
 
@@ -173,7 +174,7 @@ def _from_file(name: str, architecture: str, entry: Backbone, root: Path) -> tor
             f"params.yaml: backbone.{name}.architecture '{entry.architecture}': {path} has OpenAI's weights, trained "
             f"with QuickGELU, expected an architecture with it ('{architecture}{QUICK_GELU}', or quick_gelu in a .json)"
         )
-    model = build(architecture, precision=entry.precision, force_preprocess_cfg=_usual_normalisation(architecture))
+    model = build(architecture, force_preprocess_cfg=_usual_normalisation(architecture))
     model.load_state_dict(weights.state)
     return model
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
@@ -35,6 +35,18 @@ def map_in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
 
     with ThreadPoolExecutor(cores) as pool:
         return list(chain.from_iterable(pool.map(work_on, range(0, count, length))))
+
+
+def write_behind(write: Callable[..., object], pieces: Iterable[tuple]) -> None:
+    """write(*piece) of each piece in order, in a thread, while the next piece is made; an error of either is raised."""
+    with ThreadPoolExecutor(1) as thread:
+        last = None
+        for piece in pieces:
+            if last is not None:
+                last.result()
+            last = thread.submit(write, *piece)
+        if last is not None:
+            last.result()
 
 
 @contextmanager

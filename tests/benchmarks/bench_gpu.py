@@ -155,7 +155,7 @@ def stages(bench: Bench, folder: Path, bare: dict[str, float]) -> ClipModel:
         bench.line("stage extract from points", bare=bare["compiled"], ours=ours, unit="maps/s", of="compiled")
     (folder / "params.yaml").write_text(as_yaml(known["params"]))
     command = [sys.executable, "-m", "stages.extract", "blobs", "bench"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     took = seconds(lambda: subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True))
     print(f"points to features on disk, process start included: {took:.1f} s for {maps:,} maps")
     device = choose_device("auto") if bench.device.type == "cuda" else bench.device
