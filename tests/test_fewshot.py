@@ -16,7 +16,7 @@ from stages.fewshot.adapter import PaperAdapter
 from stages.fewshot.augment import augment
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
 from stages.fewshot.runs import run, run_specs, split_of
-from stages.fewshot.smoothing import LearnableSmoothing, ShallowConv3d
+from stages.fewshot.smoothing import LearnableSmoothing, ShallowConv3d, VoxelNorm
 from stages.fewshot.specs import RunSpec
 from stages.fewshot.tasks import CloudTask, Published, Task
 from stages.fewshot.training import FitConfig, Labelled, _Trainer, fit, predict
@@ -88,6 +88,25 @@ def test_learnable_smoothing_starts_at_the_fixed_filter(training):
     clouds = torch.randn(2, 100, 3)
     smoothing = LearnableSmoothing(channels=2).train(training)
     torch.testing.assert_close(render(clouds, SMALL, refine=smoothing), render(clouds, SMALL), rtol=0, atol=0)
+
+
+def test_the_written_out_batch_norm_is_torchs():
+    generator = torch.Generator().manual_seed(0)
+    grids = [torch.randn(3, 2, 4, 5, 5, generator=generator).double().requires_grad_() for _ in range(2)]
+    grids[1].data.copy_(grids[0].data)
+    norms = [VoxelNorm(2).double(), torch.nn.BatchNorm3d(2).double()]
+    for norm in norms:
+        torch.nn.init.constant_(norm.weight, 1.5)
+        torch.nn.init.constant_(norm.bias, 0.3)
+    weights = torch.randn(3, 2, 4, 5, 5, generator=generator).double()
+    found = [norms[0].written_out(grids[0] + 2), norms[1](grids[1] + 2)]
+    torch.testing.assert_close(*found)
+    for values in found:
+        (values * weights).sum().backward()
+    torch.testing.assert_close(grids[0].grad, grids[1].grad)
+    torch.testing.assert_close(*(dict(norm.state_dict()) for norm in norms))
+    for name, parameter in norms[0].named_parameters():
+        torch.testing.assert_close(parameter.grad, dict(norms[1].named_parameters())[name].grad)
 
 
 def test_the_gradient_of_learnable_smoothing_is_that_of_finite_differences():

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from huggingface_hub.errors import HfHubHTTPError
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME
 from open_clip.pretrained import get_pretrained_cfg
+from torch.overrides import TorchFunctionMode
 
 from stages.backbones import pretrained
 from stages.backbones.clip import ClipModel
@@ -70,14 +71,24 @@ def _clip_model(
 def in_bf16(model: torch.nn.Module, architecture: str) -> torch.nn.Module:
     """The model `architecture` with the weights of `model`, which are f4, as bf16, and its blocks folded."""
     normalisation = {"mean": model.visual.image_mean, "std": model.visual.image_std}
-    half = build(architecture, precision="bf16", force_preprocess_cfg=normalisation)
+    half = build(architecture, precision="bf16", to_load=True, force_preprocess_cfg=normalisation)
     half.load_state_dict(fold(half, model.state_dict()))
     return half
 
 
-def build(architecture: str, *, precision: str = "fp32", **options) -> torch.nn.Module:
-    """An open_clip model with random weights, to be trained or replaced; `architecture` is a name open_clip knows."""
-    with _without_warnings_of_open_clip():
+class _WithoutDrawing(TorchFunctionMode):
+    """Within the block no random numbers are drawn into tensors, which takes a second for weights that come after."""
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        """The tensor as it is instead of one filled at random."""
+        if function in (torch.Tensor.normal_, torch.Tensor.uniform_):
+            return arguments[0]
+        return function(*arguments, **(options or {}))
+
+
+def build(architecture: str, *, precision: str = "fp32", to_load: bool = False, **options) -> torch.nn.Module:
+    """An open_clip model with random weights, or any where they are `to_load`; a name that open_clip knows."""
+    with _without_warnings_of_open_clip(), _WithoutDrawing() if to_load else nullcontext():
         return open_clip.create_model(
             architecture, pretrained=None, pretrained_image=False, precision=precision, **options
         )
@@ -130,7 +141,7 @@ def _from_tag(name: str, architecture: str, entry: Backbone, tag: dict) -> torch
     path = fetch_weights(name, entry)
     if pretrained.is_hubs(path):
         return open_clip.create_model(architecture, pretrained=entry.pretrained)
-    model = build(architecture, force_preprocess_cfg={k: tag[k] for k in ("mean", "std")})
+    model = build(architecture, to_load=True, force_preprocess_cfg={k: tag[k] for k in ("mean", "std")})
     model.load_state_dict(read_weights(path).state)
     return model
 
@@ -174,7 +185,7 @@ def _from_file(name: str, architecture: str, entry: Backbone, root: Path) -> tor
             f"params.yaml: backbone.{name}.architecture '{entry.architecture}': {path} has OpenAI's weights, trained "
             f"with QuickGELU, expected an architecture with it ('{architecture}{QUICK_GELU}', or quick_gelu in a .json)"
         )
-    model = build(architecture, force_preprocess_cfg=_usual_normalisation(architecture))
+    model = build(architecture, to_load=True, force_preprocess_cfg=_usual_normalisation(architecture))
     model.load_state_dict(weights.state)
     return model
 

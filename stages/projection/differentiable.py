@@ -88,7 +88,10 @@ def on_device(
     """
     flat, offsets = concatenate_clouds(points, source=source, first_sample=first_sample)
     counts = np.diff(offsets)
-    there = torch.from_numpy(flat).to(device)
+    here = torch.from_numpy(flat)
+    if device.type == "cuda":  # from other memory the copy would wait until the device has done what it has to do
+        here = here.pin_memory()
+    there = here.to(device, non_blocking=True)
     return there.view(len(counts), -1, 3) if (counts == counts[:1]).all() else list(there.split(counts.tolist()))
 
 
