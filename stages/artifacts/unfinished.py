@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -75,8 +76,10 @@ class Unfinished:
         path = self.folder / f"{Path(shard.name).stem}.{socket.gethostname()}-{os.getpid()}.h5"
         try:
             yield path
-            _sync(path)
-            entry = _entry_of(shard, path)
+            with ThreadPoolExecutor(1) as thread:  # the disk is waited for while the bytes are hashed
+                synced = thread.submit(_sync, path)
+                entry = _entry_of(shard, path)
+                synced.result()
             os.replace(path, self._shards / shard.name)
             write_json(self._entry(shard), entry)
         except OSError as error:

@@ -33,7 +33,7 @@ from stages.artifacts.points import write_points
 from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.backbones.clip import ClipModel
 from stages.backbones.device import choose_device
-from stages.backbones.loading import build, load_backbone, register
+from stages.backbones.loading import build, in_bf16, load_backbone, register
 from stages.backbones.precision import arithmetic
 from stages.config.params import Params, as_yaml, load_params
 from stages.fewshot.adapter import PaperAdapter
@@ -129,6 +129,10 @@ def _tower(bench: Bench, architecture: str, precision: str, maps: int) -> dict[s
         rates = {precision: rate(model.encode_image, pixels)}
         sentences = rate(model.encode_text, tokens)
         print(f"tower {name} {precision}: {rates[precision]:,.0f} maps/s, {sentences:,.0f} sentences/s", flush=True)
+        if precision == "bf16":
+            folded = in_bf16(_random(architecture, "fp32"), _name(architecture)).eval().to(bench.device)
+            rates["folded"] = rate(folded.encode_image, pixels)
+            bench.line(f"tower {name} bf16", bare=rates[precision], ours=rates["folded"], unit="maps/s", of="open_clip")
         if precision == "bf16" and bench.device.type == "cuda":
             compiled = torch.compile(model.encode_image, dynamic=False)
             took = seconds(lambda: compiled(pixels))
@@ -226,9 +230,13 @@ def _zero_shot(width: int, device: torch.device) -> ZeroShot:
 
 
 def _random(architecture: str, precision: str) -> torch.nn.Module:
-    """A model with random weights, in the precision that the towers store them in."""
-    name = register(Path(architecture)) if architecture.endswith(".json") else architecture
-    return build(name, precision="bf16" if precision == "bf16" else "fp32").eval().requires_grad_(False)
+    """A model with random weights, in the precision that the towers store them in, as open_clip makes it."""
+    stored = "bf16" if precision == "bf16" else "fp32"
+    return build(_name(architecture), precision=stored).eval().requires_grad_(False)
+
+
+def _name(architecture: str) -> str:
+    return register(Path(architecture)) if architecture.endswith(".json") else architecture
 
 
 def projections(bench: Bench) -> None:
