@@ -1,6 +1,6 @@
 """Labelled clouds of one dataset -> features of depth map patches: `python -m stages.patches <dataset> <backbone>`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -75,29 +75,30 @@ class PatchEncoder:
         with open_points(self._source) as points:
             parts = points.require_parts()[points.classes.index(category)]
             with new_patches(path, category=category, parts=parts, **sizes) as writer:
-                write_behind(writer.append, self._encoded(points, shard, self._categories[category], report))
+                begun = self._begun(points, shard, self._categories[category], report)
+                write_behind(lambda split, patches: writer.append(split, patches()), begun)
 
-    def _encoded(
+    def _begun(
         self, points: PointsReader, shard: Shard, of_category: Rows, report: Report
-    ) -> Iterator[tuple[str, PatchFeatures]]:
-        """Every split and the patches of some of its shapes in turn."""
+    ) -> Iterator[tuple[str, Callable[[], PatchFeatures]]]:
+        """Every split and the patches of some of its shapes in turn, which a call waits for."""
         on_device = self._config.batch_size // self._projection.views
         at_once = SHAPES_AT_ONCE if self._device is None else max(1, on_device)
         for split, (first, last) in shard.rows.items():
             rows = of_category[split][first:last]
             for some in np.split(rows, range(at_once, len(rows), at_once)):
-                yield split, self._encode(points, split, some)
+                yield split, self._begin(points, split, some)
                 report(len(some))
 
-    def _encode(self, points: PointsReader, split: str, rows: np.ndarray) -> PatchFeatures:
+    def _begin(self, points: PointsReader, split: str, rows: np.ndarray) -> Callable[[], PatchFeatures]:
         """Patch features and visibility of the shapes at `rows`."""
         clouds = orient(points.points(split, rows), points.up_axis)
         where = {"source": f"data/points: {split}", "first_sample": int(rows[0])}
         views = render_with_visibility(clouds, self._projection, device=self._device, **where)
         settings = {"batch_size": self._config.batch_size, "resolution": self._config.resolution}
-        features = self._model.encode_patches(views.depth, **settings, dtype=torch.float16)  # as they are stored
+        features = self._model.start_patches(views.depth, **settings, dtype=torch.float16)  # as they are stored
         seen = views.pixels, views.visible, views.visible_released
-        return PatchFeatures(rows, features, *seen, map_size(self._projection), self._model.logit_scale)
+        return lambda: PatchFeatures(rows, features(), *seen, map_size(self._projection), self._model.logit_scale)
 
 
 def _categories(points: PointsReader, config: Patches) -> dict[str, Rows]:

@@ -559,9 +559,10 @@ def test_a_model_to_load_is_as_any_other_once_it_is_loaded(tmp_path, config):
     tokens = torch.randint(1, 100, (2, drawn.context_length))
     for encode, given in (("encode_image", pixels), ("encode_text", tokens)):
         torch.testing.assert_close(*(getattr(model, encode)(given) for model in (shell, drawn)), rtol=0, atol=0)
+    fill = (torch.Tensor.normal_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_, torch.nn.init.trunc_normal_)
     with _WithoutDrawing():
-        assert torch.zeros(2).normal_().eq(0).all()
-    assert torch.zeros(2).normal_().ne(0).all()
+        assert all(draw(torch.zeros(2, 2)).eq(0).all() for draw in fill)
+    assert all(draw(torch.zeros(2, 2)).ne(0).all() for draw in fill)
 
 
 def test_maps_in_pieces_have_the_features_of_all_at_once(bundled, depth):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -83,7 +83,14 @@ class ClipModel:
 
         The next piece is made and sent to the device while it encodes this one.
         """
-        return self._in_batches(lambda batch: self._encode_batch(batch, tower), pieces, batch_size)
+        waiting, done, views = deque(), [], 0
+        for piece in pieces:
+            views = piece.shape[1]
+            for batch in self._batches(piece, batch_size, self.resolution):
+                waiting.append(_OnItsWay(self._encode_batch(batch, tower)))
+                if len(waiting) > BATCHES_AHEAD:
+                    done.append(waiting.popleft().arrived())
+        return _together([*done, *(features.arrived() for features in waiting)], views=views)
 
     def encode_patches(
         self, depth: Maps, *, batch_size: int, resolution: int | None = None, dtype: torch.dtype = torch.float32
@@ -93,10 +100,19 @@ class ClipModel:
         The maps are resized to `resolution` pixels (None: the model's own), which gives a grid of `patch_grid` cells a
         side: the position embedding of a vision transformer is interpolated to it, a ResNet needs none.
         """
+        return self.start_patches(depth, batch_size=batch_size, resolution=resolution, dtype=dtype)()
+
+    def start_patches(
+        self, depth: Maps, *, batch_size: int, resolution: int | None = None, dtype: torch.dtype = torch.float32
+    ) -> Callable[[], np.ndarray]:
+        """The same, begun: what it gives waits for the device and gives the features."""
         self.patch_grid(resolution)
-        return self._in_batches(
-            lambda maps: self._encode_patch_batch(maps, resolution).to(dtype), [depth], batch_size, resolution
-        )
+        size = resolution or self.resolution
+        on_their_way = [
+            _OnItsWay(self._encode_patch_batch(batch, resolution).to(dtype))
+            for batch in self._batches(depth, batch_size, size)
+        ]
+        return lambda: _together([features.arrived() for features in on_their_way], views=depth.shape[1])
 
     def encode_photos(self, photos: np.ndarray, *, batch_size: int, normalisation: str = "clip") -> np.ndarray:
         """Features f4 [N, D] of colour pictures f4 [N, 3, R, R] in 0..1, resized to the model's own resolution.
@@ -196,19 +212,11 @@ class ClipModel:
                 digest.update(value.cpu().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def _in_batches(
-        self, encode: Callable, pieces: Iterable[Maps], batch_size: int, resolution: int | None = None
-    ) -> np.ndarray:
-        """The results of `encode` [N, V, ...] for maps in pieces; the device is waited for a batch behind its work."""
-        waiting, done, views = deque(), [], 0
-        for piece in pieces:
-            views = piece.shape[1]
-            maps = torch.as_tensor(piece).flatten(0, 1)[:, None]
-            for batch in maps.split(self._maps_at_a_time(len(maps), batch_size, resolution or self.resolution)):
-                waiting.append(encode(self._sent(batch)))
-                if len(waiting) > BATCHES_AHEAD:
-                    done.append(waiting.popleft().cpu())
-        return torch.cat([*done, *(features.cpu() for features in waiting)]).unflatten(0, (-1, views)).numpy()
+    def _batches(self, depth: Maps, batch_size: int, resolution: int) -> Iterator[torch.Tensor]:
+        """Depth maps [N, V, R, R] as batches [B, 1, R, R] on the device."""
+        maps = torch.as_tensor(depth).flatten(0, 1)[:, None]
+        for batch in maps.split(self._maps_at_a_time(len(maps), batch_size, resolution)):
+            yield self._sent(batch)
 
     def _maps_at_a_time(self, maps: int, batch_size: int, resolution: int) -> int:
         """How many of `maps` maps go through the tower together: `batch_size`, on a CPU as many as its caches hold."""
@@ -245,6 +253,24 @@ class ClipModel:
     def _pixels(self, maps: torch.Tensor, resolution: int | None = None) -> torch.Tensor:
         """Maps [B, 1, R, R] in 0..1 -> pixels [B, 3, r, r], normalised as the backbone's entry says."""
         return ((resize(maps, resolution or self.resolution) - self._mean) / self._std).expand(-1, 3, -1, -1)
+
+
+class _OnItsWay:
+    """A tensor that a device sends to the host as soon as it has made it, and not after what it is given next."""
+
+    def __init__(self, values: torch.Tensor):
+        self._values = values.to("cpu", non_blocking=values.is_cuda)
+        self._sent = torch.cuda.current_stream().record_event() if values.is_cuda else None
+
+    def arrived(self) -> torch.Tensor:
+        """The tensor in the host's memory."""
+        if self._sent is not None:
+            self._sent.synchronize()
+        return self._values
+
+
+def _together(features: list[torch.Tensor], *, views: int) -> np.ndarray:
+    return torch.cat(features).unflatten(0, (-1, views)).numpy()
 
 
 def resize(maps: torch.Tensor, resolution: int) -> torch.Tensor:

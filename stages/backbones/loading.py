@@ -12,6 +12,7 @@ import torch
 from huggingface_hub.errors import HfHubHTTPError
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME
 from open_clip.pretrained import get_pretrained_cfg
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from stages.backbones import pretrained
@@ -77,13 +78,14 @@ def in_bf16(model: torch.nn.Module, architecture: str) -> torch.nn.Module:
 
 
 class _WithoutDrawing(TorchFunctionMode):
-    """Within the block no random numbers are drawn into tensors, which takes a second for weights that come after."""
+    """Within the block no random numbers are drawn into tensors: for large weights that takes seconds."""
 
     def __torch_function__(self, function, types, arguments=(), options=None):
         """The tensor as it is instead of one filled at random."""
-        if function in (torch.Tensor.normal_, torch.Tensor.uniform_):
-            return arguments[0]
-        return function(*arguments, **(options or {}))
+        options, module = options or {}, getattr(function, "__module__", None)
+        if function in (torch.Tensor.normal_, torch.Tensor.uniform_) or module == nn.init.__name__:
+            return options.get("tensor", *arguments[:1])
+        return function(*arguments, **options)
 
 
 def build(architecture: str, *, precision: str = "fp32", to_load: bool = False, **options) -> torch.nn.Module:
