@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -75,8 +76,10 @@ class Unfinished:
         path = self.folder / f"{Path(shard.name).stem}.{socket.gethostname()}-{os.getpid()}.h5"
         try:
             yield path
-            _sync(path)
-            entry = _entry_of(shard, path)
+            with ThreadPoolExecutor(1) as disk:  # which takes its time while a core hashes what is still in memory
+                synced = disk.submit(_sync, path)
+                entry = _entry_of(shard, path)
+                synced.result()
             os.replace(path, self._shards / shard.name)
             write_json(self._entry(shard), entry)
         except OSError as error:
@@ -142,7 +145,10 @@ class Unfinished:
 
 @contextmanager
 def new_folder(output: Path, shards: Sequence[Shard]) -> Iterator[Unfinished]:
-    """A folder of `shards` that one process writes from its beginning; it is in place when the block ends."""
+    """A folder of `shards` that one process writes from its beginning; it is in place when the block ends.
+
+    The block may add to `shards` as it goes.
+    """
     unfinished = Unfinished(output, fingerprint=None)
     with unfinished.open():
         yield unfinished
