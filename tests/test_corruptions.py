@@ -6,6 +6,7 @@ import raw_layouts
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
+from threadpoolctl import threadpool_limits
 
 from stages import download, embed, evaluate, extract, generate, render, report, search
 from stages.artifacts.figures import ClassificationMetrics
@@ -18,7 +19,7 @@ from stages.config.params import load_params
 from stages.core.corruptions import CORRUPTIONS, FAMILIES, SEVERITIES, kinds, split_of
 from stages.core.errors import InputError
 from stages.core.sampling import spread
-from stages.datasets.corruptions import CONTROL_POINTS, KINDS, copies, corrupted
+from stages.datasets.corruptions import CONTROL_POINTS, KINDS, _inverse_at_control_points, copies, corrupted
 from stages.zeroshot.corruptions import corruption_figures
 from stages.zeroshot.evaluation import Classifier
 
@@ -65,6 +66,18 @@ COUNTS = {
 def test_the_number_of_points_depends_on_kind_and_severity_alone(name):
     for severity, count in zip(SEVERITIES, COUNTS[name], strict=True):
         assert {len(after(name, severity, ball(seed), seed)) for seed in (0, 1)} == {count}
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_the_number_of_threads_changes_no_byte(name):
+    cloud = ball(points=4096)
+
+    def copy(threads):
+        _inverse_at_control_points.cache_clear()
+        with threadpool_limits(threads):
+            return after(name, 3, cloud).tobytes()
+
+    assert copy(1) == copy(2)
 
 
 # how far a coordinate moves at most, by severity

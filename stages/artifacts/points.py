@@ -12,17 +12,19 @@ from stages.artifacts.hdf5 import append_rows, new_h5
 from stages.artifacts.packing import LABELS, PARTS
 from stages.artifacts.shards import SHARD_SAMPLES, Shard, ShardedFile, numbered, open_shards
 from stages.artifacts.types import Clouds, PointCloudDataset
-from stages.artifacts.unfinished import Unfinished
+from stages.artifacts.unfinished import Unfinished, new_folder
 from stages.core.errors import InputError
 
 
 class PointsWriter:
-    """Clouds of every split, appended piece by piece; where a shard is full the next one begins."""
+    """Clouds of every split, appended piece by piece; where a shard is full the next one is added to `shards`."""
 
-    def __init__(self, unfinished: Unfinished, attributes: dict, shard_samples: int, stack: ExitStack):
+    def __init__(
+        self, unfinished: Unfinished, attributes: dict, shards: list[Shard], shard_samples: int, stack: ExitStack
+    ):
         self._unfinished, self._attributes, self._most, self._stack = unfinished, attributes, shard_samples, stack
         self._counts: dict[str, int] = {}
-        self.shards: list[Shard] = []
+        self._shards = shards
         self._begin()
 
     def append(self, split: str, clouds: Clouds) -> None:
@@ -34,17 +36,17 @@ class PointsWriter:
             expect(path, f"{split}/parts", clouds.parts, "i8", clouds.points.shape[:2])
         first = 0
         while first < len(clouds.points):
-            if self.shards[-1].samples == self._most:
+            if self._shards[-1].samples == self._most:
                 self._stack.close()
                 self._begin()
-            piece = clouds.rows(slice(first, first + self._most - self.shards[-1].samples))
+            piece = clouds.rows(slice(first, first + self._most - self._shards[-1].samples))
             self._store(split, piece)
             first += len(piece.points)
 
     def _begin(self) -> None:
         """A new shard, whose rows are noted as they come."""
-        self.shards.append(Shard(numbered(len(self.shards)), {}))
-        path = self._stack.enter_context(self._unfinished.new_shard(self.shards[-1]))
+        self._shards.append(Shard(numbered(len(self._shards)), {}))
+        path = self._stack.enter_context(self._unfinished.new_shard(self._shards[-1]))
         self._file = self._stack.enter_context(new_h5(path, **self._attributes))
 
     def _store(self, split: str, clouds: Clouds) -> None:
@@ -54,8 +56,8 @@ class PointsWriter:
         if "part_names" in self._attributes:
             append_rows(group, "parts", clouds.parts, level=PARTS)
         self._counts[split] = first + len(clouds.points)
-        begun, _ = self.shards[-1].rows.get(split, (first, first))
-        self.shards[-1].rows[split] = (begun, self._counts[split])
+        begun, _ = self._shards[-1].rows.get(split, (first, first))
+        self._shards[-1].rows[split] = (begun, self._counts[split])
 
 
 @contextmanager
@@ -69,12 +71,9 @@ def new_points(
 ) -> Iterator[PointsWriter]:
     """Write clouds as a folder of shards, piece by piece; nothing is left at `path` when the block fails."""
     parts = {} if part_names is None else {"part_names": part_names}
-    unfinished = Unfinished(path, fingerprint=None)
-    with unfinished.open():
-        with ExitStack() as stack:
-            writer = PointsWriter(unfinished, {"classes": classes, "up_axis": up_axis} | parts, shard_samples, stack)
-            yield writer
-        unfinished.finish(writer.shards)
+    attributes, shards = {"classes": classes, "up_axis": up_axis} | parts, []
+    with new_folder(path, shards) as unfinished, ExitStack() as stack:
+        yield PointsWriter(unfinished, attributes, shards, shard_samples, stack)
 
 
 def write_points(path: Path, points: PointCloudDataset, *, shard_samples: int = SHARD_SAMPLES) -> None:

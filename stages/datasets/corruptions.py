@@ -6,6 +6,7 @@ in radii of the cloud: it is centred and its farthest point put on the unit sphe
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
 from math import comb
 
@@ -49,7 +50,7 @@ def corrupted(cloud: np.ndarray, name: str, severity: int, *, up_axis: str = "y"
 
 def occlusion(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
     """What a camera 30 degrees above the horizon sees: what lies 0.5 to 0.1 behind the first of its pixel is hidden."""
-    seen = _seen(points @ _camera(rng, elevation=np.radians(30)), tolerance=TOLERANCE * (6 - severity))
+    seen = _seen(_product(points, _camera(rng, elevation=np.radians(30))), tolerance=TOLERANCE * (6 - severity))
     return _filled(points[seen], len(points), rng)
 
 
@@ -57,8 +58,8 @@ def lidar(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
     """What a scanner at the object's height sees, on the nearest of 40 to 10 rings of one elevation each."""
     rings = (40, 32, 24, 16, 10)[severity - 1]
     camera = _camera(rng, elevation=0.0)
-    seen = points[_seen(points @ camera, tolerance=TOLERANCE)]
-    distance = 3 - seen @ camera[:, 2]  # the scanner stands three radii from the middle
+    seen = points[_seen(_product(points, camera), tolerance=TOLERANCE)]
+    distance = 3 - _product(seen, camera)[:, 2]  # the scanner stands three radii from the middle
     step = 1 / rings  # tangents of elevations run from -1/2 to 1/2
     seen[:, 1] = np.round(seen[:, 1] / distance / step) * step * distance
     return _filled(seen, len(points), rng)
@@ -125,7 +126,7 @@ def rotation(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
     """Turned about each axis by 2.5 to 15 degrees, this way or that."""
     turned = points
     for axis, sign in enumerate(rng.choice([-1, 1], 3)):
-        turned = turned @ _turn(axis, sign * np.radians((2.5, 5, 7.5, 10, 15)[severity - 1])).T
+        turned = _product(turned, _turn(axis, sign * np.radians((2.5, 5, 7.5, 10, 15)[severity - 1])).T)
     return turned
 
 
@@ -133,7 +134,7 @@ def shear(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
     """Every axis leans towards both others by 0.05 to 0.25, this way or that."""
     matrix = 0.05 * severity * rng.choice([-1, 1], (3, 3))
     np.fill_diagonal(matrix, 1)
-    return points @ matrix.T
+    return _product(points, matrix.T)
 
 
 def distortion(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
@@ -142,8 +143,10 @@ def distortion(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
     weights = [
         np.stack([comb(4, k) * at[:, axis] ** k * (1 - at[:, axis]) ** (4 - k) for k in range(5)]) for axis in range(3)
     ]
-    lattice = _displacements(0.1 * severity, rng).reshape(5, 5, 5, 3)
-    return points + np.einsum("ip,jp,kp,ijkc->pc", *weights, lattice, optimize=True)
+    moved = _displacements(0.1 * severity, rng).reshape(5, 5, 5, 3, 1)
+    for weight in weights:
+        moved = np.einsum("kp,k...p->...p", weight, moved)
+    return points + moved.T
 
 
 def distortion_rbf(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
@@ -153,7 +156,7 @@ def distortion_rbf(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
 
 def distortion_rbf_inv(points: np.ndarray, severity: int, rng: Rng) -> np.ndarray:
     """The same with inverse multiquadrics."""
-    return _moved_by_basis(points, severity, rng, basis=lambda values: 1 / np.sqrt(values))
+    return _moved_by_basis(points, severity, rng, basis=_inverse_root)
 
 
 KINDS: dict[str, Callable[[np.ndarray, int, Rng], np.ndarray]] = {
@@ -178,6 +181,11 @@ KINDS: dict[str, Callable[[np.ndarray, int, Rng], np.ndarray]] = {
 def _nearest(points: np.ndarray, centre: np.ndarray, count: int) -> np.ndarray:
     """Rows of the `count` points [P, 3] nearest to `centre`, by distance."""
     return np.argsort(((points - centre) ** 2).sum(axis=1), kind="stable")[:count]
+
+
+def _product(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """`points` [P, K] times `matrix` [K, 3]; the last bits of `@` differ with the number of BLAS's threads."""
+    return np.einsum("pk,kc->pc", points, matrix)
 
 
 def _camera(rng: Rng, *, elevation: float) -> np.ndarray:
@@ -215,10 +223,31 @@ def _displacements(most: float, rng: Rng) -> np.ndarray:
 
 def _moved_by_basis(points: np.ndarray, severity: int, rng: Rng, *, basis: Callable) -> np.ndarray:
     """Points moved as the control points are, by radial basis functions `basis`(1 + r^2) that interpolate these."""
+    weights = _product(_inverse_at_control_points(basis), _displacements(0.025 * severity, rng))
+    return points + _product(_basis_values(points, basis), weights)
 
-    def values(places: np.ndarray) -> np.ndarray:
-        squares = (places**2).sum(axis=1)[:, None] + (CONTROL_POINTS**2).sum(axis=1) - 2 * places @ CONTROL_POINTS.T
-        return basis(1 + squares)
 
-    weights = np.linalg.solve(values(CONTROL_POINTS), _displacements(0.025 * severity, rng))
-    return points + values(points) @ weights
+@cache
+def _inverse_at_control_points(basis: Callable) -> np.ndarray:
+    """The inverse f8 [125, 125] of the basis values of the control points, by elimination with row pivots.
+
+    Written out because the last bits of LAPACK's differ with the number of its threads.
+    """
+    count = len(CONTROL_POINTS)
+    rows = np.concatenate([_basis_values(CONTROL_POINTS, basis), np.eye(count)], axis=1)
+    for n in range(count):
+        pivot = n + np.abs(rows[n:, n]).argmax()
+        rows[[n, pivot]] = rows[[pivot, n]]
+        rows[n] /= rows[n, n]
+        others = np.arange(count) != n
+        rows[others] -= rows[others, n, None] * rows[n]
+    return rows[:, count:]
+
+
+def _basis_values(places: np.ndarray, basis: Callable) -> np.ndarray:
+    """`basis`(1 + r^2) f8 [P, 125] of the distances r from every place to every control point."""
+    return basis(1 + ((places[:, None] - CONTROL_POINTS) ** 2).sum(axis=-1))
+
+
+def _inverse_root(values: np.ndarray) -> np.ndarray:
+    return 1 / np.sqrt(values)

@@ -1,10 +1,12 @@
 """The command `pointclip`: objects of one's own, from the shell."""
 
 import argparse
+import atexit
 import gc
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 from stages.core.cli import TRACEBACK_VARIABLE
 from stages.core.errors import InputError
@@ -18,13 +20,17 @@ OBJECTS_A_COLLECTION = 100_000
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the subcommand that `arguments` (None: the command line's) name; on bad input print one line, exit with 1."""
+    """Run the subcommand that `arguments` name; on bad input print one line, exit with 1.
+
+    None stands for the command line's, and the process ends with the subcommand.
+    """
     gc.set_threshold(OBJECTS_A_COLLECTION)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's threads would spin for the cores they share
     sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold bytes that are no text
     asked = parser().parse_args(arguments)
     try:
         status = asked.run(asked)
+        sys.stdout.flush()
     except InputError as error:
         if asked.traceback or TRACEBACK_VARIABLE in os.environ:
             raise
@@ -34,8 +40,20 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    if arguments is None:
+        _end_process(status)
     if status:
         sys.exit(status)
+
+
+def _end_process(status: int) -> NoReturn:
+    """Do what waits for the end of the process, and end it.
+
+    Python would free the modules of torch one object at a time first, which takes as long as naming a few meshes.
+    """
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def parser() -> argparse.ArgumentParser:
