@@ -14,6 +14,7 @@ from stages.core.errors import InputError
 from stages.fewshot import methods, recipes
 from stages.fewshot.adapter import PaperAdapter
 from stages.fewshot.augment import augment
+from stages.fewshot.baselines import tip_adapter_f, weigh_cache
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier, ZeroShot
 from stages.fewshot.runs import run, run_specs, split_of
 from stages.fewshot.smoothing import LearnableSmoothing, ShallowConv3d, VoxelNorm
@@ -173,6 +174,22 @@ def test_every_method_beats_zero_shot_and_permuted_labels_do_not(method):
     wrong, truth = made_up(80, permuted=True)
     learnt = run(wrong, RunSpec(method, 12, 0), TRAIN_FROM_ZERO, lambda name: Memory())
     assert accuracy(learnt.logits, truth) <= start + 0.02
+
+
+def test_alpha_and_beta_of_a_trained_cache_are_chosen_after_the_training():
+    task, _ = made_up(80)
+    spec = RunSpec("tip_adapter_f", 12, 0)
+    learnt = run(task, spec, TRAIN, lambda name: Memory())
+    assert learnt.epochs[-1].loss < 0.9 * learnt.epochs[1].loss  # no sample has its label from its own key
+    support, validation = (Labelled(task.train[rows], task.labels[rows]) for rows in split_of(task, spec, TRAIN))
+    model = tip_adapter_f(support, task.zero_shot)
+    started = predict(model, validation.inputs, batch_size=64)
+    model.load_state_dict(learnt.state)
+    weigh_cache(model, validation)
+    assert (model.alpha.item(), model.beta.item()) == (learnt.state["alpha"].item(), learnt.state["beta"].item())
+    chosen = accuracy(predict(model, validation.inputs, batch_size=64), validation.labels)
+    assert chosen > accuracy(started, validation.labels)
+    assert torch.equal(learnt.epoch_predictions[-1].long(), learnt.logits.argmax(1))  # counts as an epoch
 
 
 def test_permuted_labels_leave_a_linear_probe_from_zero_at_chance():

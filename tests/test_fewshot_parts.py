@@ -9,14 +9,22 @@ import torch
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from torch.nn.functional import normalize
 
 from stages.config.params import load_params
 from stages.core.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.adapted_search import Searched
 from stages.fewshot.augment import Augmentation, augment
-from stages.fewshot.baselines import GAUSSIAN_ALPHAS, discriminant, gaussian_discriminant, within_one_error
-from stages.fewshot.classifiers import ZeroShot
+from stages.fewshot.baselines import (
+    ALPHAS,
+    GAUSSIAN_ALPHAS,
+    discriminant,
+    gaussian_discriminant,
+    tip_adapter,
+    within_one_error,
+)
+from stages.fewshot.classifiers import CacheClassifier, ZeroShot
 from stages.fewshot.evaluation import few_shot_figures
 from stages.fewshot.splits import few_shot_split
 from stages.fewshot.training import Labelled, smoothed_cross_entropy
@@ -156,6 +164,33 @@ def test_augmentation_turns_about_y_and_thins_out():
     thinned = augment(clouds, still._replace(dropout=0.9))
     kept = (thinned == clouds).all(-1)
     assert not kept.all() and (thinned[~kept] == clouds[:, :1].expand_as(clouds)[~kept]).all()
+
+
+def test_a_cache_in_training_classifies_a_support_sample_without_its_own_key():
+    support, labels = torch.eye(3)[:, None], torch.tensor([0, 1, 1])
+    zero_shot = ZeroShot(torch.tensor([[1.0, 0, 0], [0, 1, 0]]), torch.ones(1), 10.0)
+    model = CacheClassifier(support, labels, zero_shot, alpha=2.0, beta=1.0, trained=True)
+    start, far = torch.tensor([[10.0, 0], [0, 10], [0, 0]]), 2 * math.exp(-1)  # of keys at right angles
+    cache = torch.tensor([[2, 2 * far], [far, 2 + far], [far, 2 + far]])
+    torch.testing.assert_close(model.eval()(support), start + cache)
+    without = torch.tensor([[0, 2 * far], [far, far], [far, far]])
+    torch.testing.assert_close(model.train()(support), start + without)
+    new = normalize(torch.tensor([[[1.0, 1, 0]]]), dim=2)  # a sample that is in no cache
+    torch.testing.assert_close(model.train()(new), model.eval()(new))
+    assert set(model.state_dict()) == {"keys", "values", "alpha", "beta"}
+
+
+def test_the_cache_takes_the_best_accuracy_and_of_equals_the_lowest_loss():
+    first, second, third = torch.eye(3)[:, None].unbind()
+    zero_shot = ZeroShot(torch.tensor([[0.8, 0.6, 0], [0.6, 0.8, 0]]), torch.ones(1), 20.0)
+    support = Labelled(torch.stack([first] + [third] * 5), torch.tensor([1, 0, 0, 0, 0, 0]))
+    validation = Labelled(torch.stack([first, first, third]), torch.tensor([1, 1, 1]))
+    # Of alpha / 20 = a, the margins are 20 (a (1 - 5 exp(-beta)) - 0.2), twice, and 20 a (exp(-beta) - 5). The loss is
+    # least at the smallest a. Two samples are right for a of 0.436 from beta 4 on, which has the lowest loss of these,
+    # and for a of 1, whose loss is larger.
+    model = tip_adapter(support, validation, zero_shot)
+    assert model.alpha.item() == pytest.approx(20 * ALPHAS[6]) and ALPHAS[6] == pytest.approx(0.436, abs=1e-3)
+    assert model.beta.item() == 4
 
 
 def test_the_gaussian_discriminant_of_four_points():

@@ -98,6 +98,15 @@ def test_a_protocol_from_outside_is_one_entry(root, monkeypatch, labels_read, sh
     }
 
 
+def test_each_search_follows_its_own_objective(root):
+    accuracy, likelihood = searched(root, **{"search.train_objective": "accuracy"}), searched(root)
+    documents = {"accuracy": accuracy, "likelihood": likelihood}
+    assert accuracy["search_test"] == likelihood["search_test"]  # by search.objective
+    values = {name: [step[4] for step in one["search_train"]["trace"]] for name, one in documents.items()}
+    assert max(values["likelihood"]) < 0 and all(value > 0 for value in values["accuracy"])
+    assert likelihood["search_train"]["view_weights"] == [pytest.approx(1 / VIEWS)] * VIEWS
+
+
 def test_a_protocol_that_says_it_reads_no_labels_cannot_search_with_them(root, monkeypatch):
     honest = PROTOCOLS["search_train"]
     lying = SearchProtocol("lying", honest.choose, split="test", labels_read="none")

@@ -166,6 +166,7 @@ MISTAKES = [
     ("search.keep_fraction", 0.0, f"{ABOVE} 0, got 0.0"),
     ("search.keep_fraction", 1.01, f"{AT_MOST} 1, got 1.01"),
     ("search.objective", "loss", "Input should be 'accuracy', 'mean_class_accuracy' or 'negative_log_likelihood'"),
+    ("search.train_objective", "iou", "Input should be 'accuracy', 'mean_class_accuracy' or 'negative_log_likelihood'"),
     # train
     ("train.methods", [], ONE),
     ("train.shots", [0], f".0: {AT_LEAST} 1, got 0"),

@@ -59,11 +59,12 @@ class AdaptedSearch:
     def _ours(self, spec: RunSpec, features: Mapping[str, np.ndarray]) -> list[Searched]:
         """From the run's own prompts, by the labels of its validation set, and as an upper bound by the test labels."""
         candidates = self._candidates(*self.search.candidates)
-        settings = SearchSettings(objective=self.search.objective, sweeps=self.search.sweeps)
+        by_train = SearchSettings(objective=self.search.train_objective, sweeps=self.search.sweeps)
+        by_test = SearchSettings(objective=self.search.objective, sweeps=self.search.sweeps)
         labels = features["validation_labels"]
         train = self._task(features["validation_features"], labels, candidates, self.starts.ours)
         test = self._task(features["test_features"], self.test_labels, candidates, self.starts.ours)
-        results = self._cross_fitted(train, settings), search_prompts(test, settings)
+        results = self._cross_fitted(train, by_train), search_prompts(test, by_test)
         return [
             self._searched(row.format(spec.method), spec, read, result, test)
             for (row, read), result in zip(SEARCHES.items(), results, strict=True)

@@ -1,9 +1,10 @@
 """The baselines that need no gradient steps through a network: cache model, linear probe, Gaussian discriminant.
 
-Their hyperparameters are chosen by the loss on the validation set. N samples of it, S of the support set, C classes.
+Their hyperparameters are chosen on the validation set. N samples of it, S of the support set, C classes.
 """
 
 import math
+from itertools import product
 
 import numpy as np
 import torch
@@ -17,27 +18,38 @@ from stages.fewshot.training import Labelled, predict
 # Of CLIP's logit scale: Tip-Adapter's alpha of 1 to 3 is made for a logit scale of 100.
 ALPHAS = tuple(np.geomspace(0.003, 1, 8).tolist())
 BETAS = (1.0, 2.0, 4.0, 5.5, 8.0, 12.0, 20.0)
+START_ALPHA, START_BETA = 0.05, 1.0  # Tip-Adapter-F is trained with: as released for FGVC, whose alpha is 5
 PENALTIES = tuple(np.geomspace(1e3, 1e-4, 8).tolist())
 GAUSSIAN_ALPHAS = (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0)  # as released
 
 
-def tip_adapter(
-    support: Labelled, validation: Labelled, zero_shot: ZeroShot, *, trained: bool = False
-) -> CacheClassifier:
-    """The cache model with the alpha and beta of the lowest validation loss; `trained` makes its keys parameters."""
-    model = CacheClassifier(support.inputs, support.labels, zero_shot, alpha=0.0, beta=0.0, trained=trained)
-    with torch.no_grad():
-        start, affinity = zero_shot.logits(validation.inputs), model.affinity(validation.inputs)
-        cached = {beta: model.cache_logits(affinity, beta) for beta in BETAS}
-        losses = {
-            (alpha, beta): cross_entropy(start + alpha * cached[beta], validation.labels).item()
-            for alpha in (zero_shot.logit_scale * share for share in ALPHAS)
-            for beta in BETAS
-        }
-    alpha, beta = min(losses, key=losses.get)
+def tip_adapter(support: Labelled, validation: Labelled, zero_shot: ZeroShot) -> CacheClassifier:
+    """The cache model, its alpha and beta chosen by `weigh_cache`."""
+    model = CacheClassifier(support.inputs, support.labels, zero_shot, alpha=0.0, beta=0.0, trained=False)
+    weigh_cache(model, validation)
+    return model
+
+
+def tip_adapter_f(support: Labelled, zero_shot: ZeroShot) -> CacheClassifier:
+    """The cache model with keys to train; as published, `weigh_cache` chooses alpha and beta after the training."""
+    alpha = START_ALPHA * zero_shot.logit_scale
+    return CacheClassifier(support.inputs, support.labels, zero_shot, alpha=alpha, beta=START_BETA, trained=True)
+
+
+@torch.no_grad()
+def weigh_cache(model: CacheClassifier, validation: Labelled) -> None:
+    """Set alpha and beta to those of the best validation accuracy, as published, and of equals to the lowest loss."""
+    zero_shot, labels = model.zero_shot, validation.labels
+    start, affinity = zero_shot.logits(validation.inputs), model.affinity(validation.inputs)
+
+    def errors_and_loss(pair: tuple[float, float]) -> tuple[int, float]:
+        alpha, beta = pair
+        logits = start + alpha * model.cache_logits(affinity, beta)
+        return int((logits.argmax(1) != labels).sum()), cross_entropy(logits, labels).item()
+
+    alpha, beta = min(product([zero_shot.logit_scale * share for share in ALPHAS], BETAS), key=errors_and_loss)
     model.alpha.fill_(alpha)
     model.beta.fill_(beta)
-    return model
 
 
 def linear_probe(support: Labelled, validation: Labelled, zero_shot: ZeroShot, *, start: str) -> LinearClassifier:

@@ -16,6 +16,8 @@ from stages.fewshot.smoothing import LearnableSmoothing
 from stages.projection.differentiable import render
 from stages.projection.presets import Projection
 
+SAME = 1 - 1e-5  # the cosine from which two features are of one sample: f4 rounds by less
+
 
 class ZeroShot(NamedTuple):
     """The classifier that every method starts from: text f4 [C, D], view weights f4 [V] that sum to 1, logit scale."""
@@ -70,7 +72,8 @@ class CacheClassifier(nn.Module):
     """Tip-Adapter: zero-shot logits + alpha exp(-beta (1 - affinity)) L over the support set, L its one-hot labels.
 
     Affinity is the cosine of the features of all views together. With `trained` the keys [S, V·D] are parameters
-    (Tip-Adapter-F).
+    (Tip-Adapter-F), and in training a support sample is classified without its own key: the published code crops every
+    image anew, but a stored feature equals its key, which gives it its label and leaves the loss no gradient.
     """
 
     def __init__(
@@ -79,13 +82,18 @@ class CacheClassifier(nn.Module):
         super().__init__()
         self.keys = nn.Parameter(cache_keys(support), requires_grad=trained)
         self.register_buffer("values", nn.functional.one_hot(labels, len(zero_shot.text)).float())
+        self.register_buffer("support", self.keys.detach().clone(), persistent=False)
         self.register_buffer("alpha", torch.tensor(alpha, device=support.device))
         self.register_buffer("beta", torch.tensor(beta, device=support.device))
         self.zero_shot = zero_shot
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N, C] of features [N, V, D]."""
-        return self.zero_shot.logits(features) + self.alpha * self.cache_logits(self.affinity(features), self.beta)
+        affinity = self.affinity(features)
+        if self.training:
+            own = cache_keys(features) @ self.support.T > SAME
+            affinity = affinity.masked_fill(own, -math.inf)
+        return self.zero_shot.logits(features) + self.alpha * self.cache_logits(affinity, self.beta)
 
     def affinity(self, features: Tensor) -> Tensor:
         """Cosines [N, S] of features [N, V, D] and the keys."""

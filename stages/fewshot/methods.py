@@ -13,7 +13,7 @@ from stages.config.train import Train
 from stages.core.errors import InputError
 from stages.fewshot import recipes
 from stages.fewshot.adapter import new_adapter
-from stages.fewshot.baselines import gaussian_discriminant, linear_probe, tip_adapter
+from stages.fewshot.baselines import gaussian_discriminant, linear_probe, tip_adapter, tip_adapter_f, weigh_cache
 from stages.fewshot.classifiers import AdapterClassifier, CloudClassifier
 from stages.fewshot.recipes import Recipe
 from stages.fewshot.tasks import InputKind, Task
@@ -36,13 +36,15 @@ class Method:
 
     `build` gives a model of inputs -> logits [N, C]. `recipe` says how gradient steps train it; where it is None, the
     model comes trained from `build`. `starts_from` names a method that is trained first, on the same split; runs by the
-    published protocol start from none.
+    published protocol start from none. `finish` chooses on the validation set what gradient steps do not train, after
+    them.
     """
 
     build: Callable[[BuildInputs], nn.Module]
     recipe: Callable[[Train], Recipe] | None = None
     learns_from: InputKind = "features"
     starts_from: str | None = None
+    finish: Callable[[nn.Module, Labelled], None] | None = None
 
 
 def register(name: str, method: Method) -> None:
@@ -100,7 +102,7 @@ def _tip_adapter(inputs: BuildInputs) -> nn.Module:
 
 
 def _tip_adapter_f(inputs: BuildInputs) -> nn.Module:
-    return tip_adapter(inputs.support, inputs.validation, inputs.task.zero_shot, trained=True)
+    return tip_adapter_f(inputs.support, inputs.task.zero_shot)
 
 
 def _linear_probe(inputs: BuildInputs) -> nn.Module:
@@ -119,7 +121,7 @@ METHODS: dict[str, Method] = {
         build=_smooth_adapter, recipe=recipes.resolve_smoothing, learns_from="clouds", starts_from="adapter"
     ),
     "tip_adapter": Method(build=_tip_adapter),
-    "tip_adapter_f": Method(build=_tip_adapter_f, recipe=lambda _: recipes.TIP_ADAPTER_F),
+    "tip_adapter_f": Method(build=_tip_adapter_f, recipe=lambda _: recipes.TIP_ADAPTER_F, finish=weigh_cache),
     "linear_probe": Method(build=_linear_probe),
     "gaussian_discriminant": Method(build=_gaussian_discriminant),
 }

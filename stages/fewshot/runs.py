@@ -30,7 +30,8 @@ FEATURE_BATCH = 1024  # samples scored at a time from stored features
 class RunResult(NamedTuple):
     """Test logits f4 [M, C], the trained weights by name, and every epoch where there were any.
 
-    `epoch_predictions` i2 [epochs, M] are the classes predicted on the test split after each epoch, where asked for.
+    `epoch_predictions` i2 [epochs, M] are the classes predicted on the test split after each epoch, where asked for; a
+    method that has a `finish` adds those after it.
     `adapted` are the features that a model of text features gives: test_features f4 [M, D], and validation_features
     f4 [S, D] with validation_labels i8 [S], which runs as published, validated on the test split, have not.
     """
@@ -132,9 +133,14 @@ def _carry_out(task: Task, spec: RunSpec, settings: Train, checkpoints: Callable
             choose_by="accuracy" if spec.published else "loss",
         )
         model, history = fit(build, support, validation, config, checkpoint=checkpoints(f"{spec}.unfinished"))
+    if method.finish:
+        method.finish(model, validation)
     logits = predict(model, test, batch_size=batch_size).cpu()
     state = {name: value.cpu() for name, value in model.state_dict().items()}
-    predictions = torch.stack(history.epoch_predictions) if history.epoch_predictions else None
+    predictions = None
+    if history.epoch_predictions:  # the finished model counts as one more epoch: it is in none of them
+        finished = [logits.argmax(1).short()] if method.finish else []
+        predictions = torch.stack(history.epoch_predictions + finished)
     adapted = {}
     if isinstance(model, TextClassifier):
         adapted["test_features"] = _features(model, test, batch_size=batch_size)

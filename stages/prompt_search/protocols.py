@@ -76,17 +76,20 @@ def label_free(features: Features, pool: PromptPool, config: Search) -> Protocol
 
 
 def search_cross_fitted_prompts(features: Features, pool: PromptPool, config: Search) -> ProtocolResult:
-    """The search without test labels: sentences that held-out folds confirm, then view weights on the whole split."""
-    task, settings = pool.task(features), _settings(config)
+    """The search without test labels: sentences that held-out folds confirm, then view weights on the whole split.
+
+    View weights follow no likelihood: with that objective they stay as they are.
+    """
+    task, settings = pool.task(features), SearchSettings(objective=config.train_objective, sweeps=config.sweeps)
     result = search_cross_fitted(task, settings, folds=config.folds, seed=config.seed)
     weights = task.view_weights
-    if config.view_search != "none" and config.objective != "negative_log_likelihood":
+    if config.view_search != "none" and config.train_objective != "negative_log_likelihood":
         weights = coordinate_view_weights(
             task.features,
             task.labels,
             text=result.final.text,
             start=weights,
-            objective=config.objective,
+            objective=config.train_objective,
             seed=config.seed,
         ).weights
     held_out = {"start": result.held_out_start, "correct": result.held_out_correct, "samples": len(task.labels)}
@@ -96,9 +99,8 @@ def search_cross_fitted_prompts(features: Features, pool: PromptPool, config: Se
 
 def search_on_test(features: Features, pool: PromptPool, config: Search) -> ProtocolResult:
     """The published search from the configured start: sentences and view weights that are best on the split itself."""
-    result = search_alternating(
-        pool.task(features), _settings(config), view_search=config.view_search, rounds=config.rounds
-    )
+    settings = SearchSettings(objective=config.objective, sweeps=config.sweeps)
+    result = search_alternating(pool.task(features), settings, view_search=config.view_search, rounds=config.rounds)
     trace = [list(step) for prompt_search in result.rounds for step in prompt_search.trace]
     searched = {"start": result.start, "correct": result.correct, "samples": len(features.labels)}
     return ProtocolResult(pool.prompt_ids(result.choice), result.view_weights, {"trace": trace, "searched": searched})
@@ -133,7 +135,3 @@ PROTOCOLS = {
         ),
     )
 }
-
-
-def _settings(config: Search) -> SearchSettings:
-    return SearchSettings(objective=config.objective, sweeps=config.sweeps)
