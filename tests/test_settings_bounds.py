@@ -288,7 +288,7 @@ MISTAKES = [
     ("pretrain.views_shown", 11, f"{AT_MOST} 10, got 11"),
     ("pretrain.object_share", 1.5, f"{AT_MOST} 1, got 1.5"),
     ("pretrain.part_share", 0.8, " 0.8: with object_share more than 1"),
-    ("pretrain.warmup_steps", 20001, " 20001: more than steps 20000"),
+    ("pretrain.warmup_steps", 20001, " 20001: more than steps 14500"),
     ("pretrain.objects", "", "expected some text"),
     ("pretrain.consistency", -0.1, f"{AT_LEAST} 0, got -0.1"),
     ("pretrain.precision", "fp16", "Input should be 'fp32' or 'bf16'"),

@@ -15,7 +15,7 @@ import pyarrow as pa
 from stages.core.threads import map_in_threads
 
 # Levels of Zstandard; None: the array is stored as it is.
-DEPTH_MAPS, PIXELS, VISIBILITY, PARTS = -7, 1, 1, 1
+DEPTH_MAPS, PIXELS, VISIBILITY, PARTS = -3, 1, 1, 1
 PATCH_FEATURES = LABELS = None
 
 ZSTANDARD = 32015  # as registered with the HDF Group
