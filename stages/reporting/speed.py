@@ -1,6 +1,7 @@
 """Speed: what the benchmarks measured, each beside what it is compared with."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from stages.artifacts.experiments import SpeedRow
 from stages.reporting import curves
@@ -17,12 +18,13 @@ def section(measured: Sequence[SpeedRow]) -> Section:
             row.against,
             *(f"{float(f'{time:.3g}'):g} {row.unit}" for time in (row.plain, row.ours)),
             curves.times(row.plain / row.ours),
-            row.command,
+            Path(row.command.split()[1]).stem,
+            row.machine,
         )
         for row in measured
     )
-    header = ("what", "compared with", "which takes", "ours", "ratio", "command")
-    note = f"Each row in one run on {', '.join(sorted({row.machine for row in measured}))}."
+    header = ("what", "compared with", "which takes", "ours", "ratio", "script", "machine")
+    note = "Each row in one run of a script in tests/benchmarks."
     table = Table("speed", "Speed", header, cells, numeric_from=len(header), notes=(note,))
     words = "Each row is measured in one run, both sides on the same machine; a ratio above 1 says that ours is faster."
     ratios = {f"{row.what}\n({row.against})": row.plain / row.ours for row in measured}
