@@ -20,7 +20,7 @@ class Sweep:
 
     param: Key
     values: Annotated[tuple[Swept, ...], Some]
-    fixed: dict[Key, bool | str | int | float | tuple[str | int, ...]]
+    fixed: dict[Key, bool | str | int | float | tuple[str | int, ...] | None]
     cross: dict[Key, Annotated[tuple[Swept, ...], Some]] = field(default_factory=dict)
 
     def __post_init__(self):
