@@ -365,7 +365,7 @@ def test_the_command_prints_what_became_of_every_file(folder, tmp_path, pointcli
     assert set(became.values()) == {"unchanged"}
     first, second = rows[:2]
     assert first["error"] == "not a readable obj file: line 1: 'v 1 2'"
-    assert [*second.values()] == ["even/ball.stl", "unchanged", "mesh", "8", "12", "y", ""]
+    assert [*second.values()] == ["even/ball.stl", "unchanged", "mesh", "36", "12", "y", ""]
 
 
 def test_the_command_says_which_axes_it_guessed(folder, tmp_path, pointclip):
