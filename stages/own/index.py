@@ -29,7 +29,7 @@ from PIL import Image
 
 from stages.artifacts.library import Encoding, Entry, first_difference, read_entries, write_library
 from stages.core.errors import InputError, one_line
-from stages.core.threads import available_cores, map_in_threads, short_turns
+from stages.core.threads import available_cores, map_in_threads
 from stages.own.inputs import find_files, read_cloud
 from stages.own.library import background_features, encoding_of
 from stages.own.results import Axis, Up
@@ -220,7 +220,7 @@ def index(model, folder: Path, out: Path, *, up: Up, anew: bool, each: Each = la
         strict=model.strict,
     )
     files, words = find_files([folder]), background_features(model)
-    with one_core_a_thread(), short_turns():
+    with one_core_a_thread():
         return index_folder(indexing, files, out, words=words, anew=anew, each=each)
 
 
