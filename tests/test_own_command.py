@@ -122,6 +122,15 @@ def test_a_wrong_call_is_one_line(arguments, says, pointclip):
     assert status not in (0, None) and len(errors) == 1 and says in errors[0] and errors[0].startswith("error: ")
 
 
+@pytest.mark.parametrize(("command", "names"), [("parts", "--parts"), ("boxes", "--labels")])
+def test_parts_and_boxes_of_the_others_are_told_where_one_file_is_bad(command, names, table, tmp_path, pointclip):
+    bad = tmp_path / "bad.stl"
+    bad.write_text("<html>")
+    status, printed, errors = pointclip(command, bad, table, names, "top, leg", "--up", "z", "--json")
+    assert status == 1 and errors == [f"error: {bad}: its content is an HTML page, not a stl file"]
+    assert [one["file"] for one in json.loads(printed)["objects"]] == [str(table)]
+
+
 def test_what_is_wrong_with_more_than_a_file_is_told_once(table, pointclip):
     files = (table, table.with_name("lost.stl"), table.parent)
     given = ("--parts", "top, leg", "--backbone", "rn50", "--device", "mps")
@@ -162,9 +171,11 @@ def test_the_doors_lead_to_what_is_there(monkeypatch, pointclip):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_help_has_an_example(name, pointclip):
+def test_every_help_has_an_example_and_the_forms_of_its_answer(name, pointclip):
     status, printed, _ = pointclip(name, "--help")
     assert status == 0 and f"example:\n  pointclip {name}" in printed
+    answers = name not in ("serve", "paper", "sweep")  # these print what they do, not results
+    assert ("--json" in printed, "--csv" in printed) == (answers, answers)
 
 
 def test_help_is_quick_and_the_output_may_be_cut_off(table):

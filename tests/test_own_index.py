@@ -1,6 +1,8 @@
 """Folders of one's own objects as libraries: every file once, the same after any stop, bad files told."""
 
+import csv
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -20,7 +22,6 @@ from filelock import FileLock
 from stages import PointClip
 from stages.artifacts.library import Encoding, Entry, read_entries, read_library, read_metadata, write_library
 from stages.core.errors import InputError
-from stages.core.threads import TURN
 from stages.own import index as indexing
 from stages.own.index import content_hash
 
@@ -67,11 +68,15 @@ def encoded(model, monkeypatch):
 
 def test_every_object_is_a_row_with_the_features_that_the_api_gives(model, folder, tmp_path):
     seen = []
-    done = model.index(folder, tmp_path / "library.parquet", each=seen.append)
+    done = model.index(folder, tmp_path / "library.parquet", each=lambda *told: seen.append(told))
     library = read_library(tmp_path / "library.parquet")
     paths = sorted(f"{'odd' if number % 2 else 'even'}/{name}.stl" for number, name in enumerate(NAMES))
     assert [entry.path for entry in library.entries] == paths
-    assert (done.objects, done.encoded, done.known) == (10, 10, 0) and len(seen) == 11
+    assert (done.objects, done.encoded, done.known) == (10, 10, 0)
+    assert sorted((entry.path, status) for entry, status in seen) == [
+        ("broken.obj", "rejected"),
+        *((path, "encoded") for path in paths),
+    ]
     [reject] = library.rejects
     assert reject.path == "broken.obj" and reject.error == "not a readable obj file: line 1: 'v 1 2'"
     assert done.rejects == (reject,)
@@ -262,12 +267,6 @@ def test_what_is_dropped_of_a_file_is_noted_and_refused_where_that_is_asked(mode
     assert reject.error == f"{entry.notes} (strict)"
 
 
-def test_turns_at_the_interpreter_are_short_only_while_it_indexes(model, folder, tmp_path):
-    before, seen = sys.getswitchinterval(), []
-    model.index(folder, tmp_path / "library.parquet", each=lambda entry: seen.append(sys.getswitchinterval()))
-    assert seen == [pytest.approx(TURN)] * 11 and sys.getswitchinterval() == before > TURN
-
-
 def test_the_hash_of_a_gltf_covers_its_buffers(tmp_path):
     buffer = tmp_path / "chair.bin"
     buffer.write_bytes(b"abcd")
@@ -345,6 +344,21 @@ def test_the_command_tells_bad_files_and_ends_with_1(folder, tmp_path, pointclip
     (folder / "broken.obj").unlink()
     status, printed, _ = pointclip(*command)
     assert status == 0 and "10 objects, 0 encoded now, 10 unchanged" in printed
+
+
+def test_the_command_prints_what_became_of_every_file(folder, tmp_path, pointclip):
+    command = ["index", folder, "--out", tmp_path / "library.parquet", "--points", "256", "--device", "cpu", "--csv"]
+    pointclip(*command)
+    shape("rod", size=2).export(folder / "even" / "new.stl")
+    status, printed, errors = pointclip(*command)
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    became = {row["file"]: row["status"] for row in rows}
+    assert status == 1 and len(errors) == 1 and len(rows) == 12 and list(became) == sorted(became)
+    assert (became.pop("broken.obj"), became.pop("even/new.stl")) == ("rejected", "encoded")
+    assert set(became.values()) == {"unchanged"}
+    first, second = rows[:2]
+    assert first["error"] == "not a readable obj file: line 1: 'v 1 2'"
+    assert [*second.values()] == ["even/ball.stl", "unchanged", "mesh", "36", "12", "y", ""]
 
 
 def test_the_command_says_which_axes_it_guessed(folder, tmp_path, pointclip):

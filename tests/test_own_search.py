@@ -335,6 +335,40 @@ def test_the_command_prints_lines_json_csv_and_a_sheet(path, tmp_path, pointclip
     assert [row["rank"] for row in rows] == ["1", "2"] and rows[0]["file"] == told["objects"][0]["file"]
 
 
+def test_the_command_says_which_axis_it_guessed_in_the_object_that_is_asked_for(path, folder, tmp_path, pointclip):
+    x, y, z = np.load(next(iter(sorted(folder.glob("car_*"))))).T
+    car = tmp_path / "car.npy"
+    np.save(car, np.stack([x, -z, y], axis=1))  # z up
+    status, printed, _ = pointclip("search", path, "--like", car, "--up", "auto", "--html", tmp_path / "cars.html")
+    assert status == 0 and printed.splitlines()[0] == f"{car}  (z up, guessed)"
+    assert f"{car}  (z up, guessed)" in (tmp_path / "cars.html").read_text()
+    told = json.loads(pointclip("search", path, "--like", car, "--up", "auto", "--json")[1])
+    assert (told["up"], told["up_guessed"], told["read"]["kind"]) == ("z", True, "cloud")
+    assert told["objects"][0]["file"].startswith("car_")
+    told = json.loads(pointclip("search", path, "--like", car, "--json")[1])
+    assert told["up"] == "y" and "up_guessed" not in told
+    told = json.loads(pointclip("search", path, "car", "--json")[1])
+    assert "up" not in told and "read" not in told
+
+
+def test_a_library_of_guessed_axes_guesses_that_of_the_object_too(folder, tmp_path, pointclip):
+    out, place = tmp_path / "library.parquet", tmp_path / "cars"
+    place.mkdir()
+    for file in folder.glob("car_*"):
+        (place / file.name).write_bytes(file.read_bytes())
+    pointclip("index", place, "--out", out, "--points", "256", "--up", "auto")
+    like = next(iter(sorted(place.glob("*"))))
+    status, printed, _ = pointclip("search", out, "--like", like)
+    assert status == 0 and re.fullmatch(rf"{re.escape(str(like))}  \([xyz] up, guessed\)", printed.splitlines()[0])
+
+
+def test_what_is_dropped_of_the_object_that_is_asked_for_is_a_line(path, tmp_path, pointclip):
+    corner = tmp_path / "corner.obj"
+    corner.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 3 4\nf 1 2\n")
+    status, _, [note] = pointclip("search", path, "--like", corner)
+    assert status == 0 and note.startswith(f"note: {corner}: dropped ")
+
+
 def test_the_command_says_where_nothing_matches(path, pointclip):
     status, printed, _ = pointclip("search", path, "zxcv")
     assert status == 0 and printed.startswith("nothing matches")

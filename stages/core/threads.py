@@ -1,15 +1,12 @@
 """How many threads there are to use, and work shared out over them."""
 
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import chain
 from typing import TypeVar
 
 T = TypeVar("T")
-TURN = 2e-4  # seconds
 RUNS_A_THREAD = 4  # enough that all threads end together, and few that wait for a task each
 
 
@@ -47,18 +44,3 @@ def write_behind(write: Callable[..., object], pieces: Iterable[tuple]) -> None:
             last = thread.submit(write, *piece)
         if last is not None:
             last.result()
-
-
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Within the block a thread that waits for the interpreter gets it after TURN seconds, not Python's 5 ms.
-
-    For threads that read files in many small steps beside others whose long steps need the interpreter only between
-    them: these would wait 5 ms at almost each, with their core idle.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

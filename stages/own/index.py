@@ -13,7 +13,7 @@ import itertools
 import json
 import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -29,7 +29,7 @@ from PIL import Image
 
 from stages.artifacts.library import Encoding, Entry, first_difference, read_entries, write_library
 from stages.core.errors import InputError, one_line
-from stages.core.threads import available_cores, map_in_threads, short_turns
+from stages.core.threads import available_cores, map_in_threads
 from stages.own.inputs import find_files, read_cloud
 from stages.own.library import background_features, encoding_of
 from stages.own.results import Axis, Up
@@ -46,6 +46,8 @@ BLOCK = 1 << 16  # bytes of a file that are hashed at a time
 KEPT_EVERY = 10.0  # seconds after which what was encoded is written down
 
 Key = tuple[str, str]  # name and hash: points on a mesh are drawn by its name
+Status = Literal["encoded", "unchanged", "rejected"]
+Each = Callable[[Entry, Status], None]  # what a caller does with the entry of every file as it is there
 Encode = Callable[[np.ndarray], np.ndarray]  # depth maps f4 [N, V, R, R] -> features f4 [N, V, D]
 
 
@@ -86,26 +88,26 @@ class Indexing:
     encode: Encode
     strict: bool = False
 
-    def entries(self, files: Sequence[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, bool]]:
-        """The entry of every file and whether it was encoded now, in no order."""
+    def entries(self, files: Sequence[Path], known: Mapping[Key, Entry]) -> Iterator[tuple[Entry, Status]]:
+        """The entry of every file and what became of it, in no order."""
         cores = available_cores()
         ready: list[Prepared] = []
         begun: deque[Future[list[Entry]]] = deque()
         with ThreadPoolExecutor(cores) as pool:
             for one in self._read_ahead(pool, files, known):
                 if one.points is None:
-                    yield one.entry, False
+                    yield one.entry, "unchanged" if one.entry.error is None else "rejected"
                 else:
                     ready.append(one)
                 if len(ready) == AT_ONCE:
                     begun.append(pool.submit(self._encoded, ready))
                     ready = []
                 if len(begun) > cores:  # no more than these wait in memory
-                    yield from ((entry, True) for entry in begun.popleft().result())
+                    yield from ((entry, "encoded") for entry in begun.popleft().result())
             if ready:
                 begun.append(pool.submit(self._encoded, ready))
             for batch in begun:
-                yield from ((entry, True) for entry in batch.result())
+                yield from ((entry, "encoded") for entry in batch.result())
 
     def _read_ahead(
         self, pool: ThreadPoolExecutor, files: Sequence[Path], known: Mapping[Key, Entry]
@@ -162,9 +164,9 @@ def index_folder(
     *,
     words: np.ndarray,
     anew: bool = False,
-    each: Callable[[Entry], None] = lambda entry: None,
+    each: Each = lambda entry, status: None,
 ) -> Indexed:
-    """Write the library of `files` to `out`; `each` is called with every entry as it is there.
+    """Write the library of `files` to `out`; `each` is called with every entry and its status as they are there.
 
     What `out` and a stopped run hold of the same encoding is taken over where a file's name and content are the same;
     with `anew` nothing is. `words` f4 [B, D] are what null scores come from. InputError where `out` is no library or
@@ -173,6 +175,7 @@ def index_folder(
     unfinished = out.with_name(f".{out.name}.unfinished")
     known = [] if anew else _entries_of(out, indexing.encoding)
     entries, new, last = [], [], time.monotonic()
+    counts: Counter[Status] = Counter()
     with _locked(unfinished, out):
         parts = _parts(unfinished, None if anew else indexing.encoding)
         by_key = {
@@ -180,12 +183,12 @@ def index_folder(
             for entry in (*known, *itertools.chain.from_iterable(parts))
             if entry.error is None
         }
-        number, encoded = 1 + max((int(part.stem) for part in unfinished.glob("*.parquet")), default=-1), 0
-        for entry, is_new in indexing.entries(files, by_key):
+        number = 1 + max((int(part.stem) for part in unfinished.glob("*.parquet")), default=-1)
+        for entry, status in indexing.entries(files, by_key):
             entries.append(entry)
-            each(entry)
-            if is_new:
-                encoded += 1
+            counts[status] += 1
+            each(entry, status)
+            if status == "encoded":
                 new.append(entry)
             if new and time.monotonic() - last >= KEPT_EVERY:
                 write_library(unfinished / f"{number:06d}.parquet", new, indexing.encoding, {})
@@ -193,12 +196,10 @@ def index_folder(
         _write(out, entries, indexing.encoding, words)
         shutil.rmtree(unfinished, ignore_errors=True)
     rejects = tuple(sorted((entry for entry in entries if entry.error is not None), key=lambda entry: entry.path))
-    return Indexed(out, encoded, len(entries) - encoded - len(rejects), rejects)
+    return Indexed(out, counts["encoded"], counts["unchanged"], rejects)
 
 
-def index(
-    model, folder: Path, out: Path, *, up: Up, anew: bool, each: Callable[[Entry], None] = lambda entry: None
-) -> Indexed:
+def index(model, folder: Path, out: Path, *, up: Up, anew: bool, each: Each = lambda entry, status: None) -> Indexed:
     """`index_folder` with a `PointClip`; InputError where `folder` is none, or holds no object."""
     from stages.backbones.device import one_core_a_thread
 
@@ -219,7 +220,7 @@ def index(
         strict=model.strict,
     )
     files, words = find_files([folder]), background_features(model)
-    with one_core_a_thread(), short_turns():
+    with one_core_a_thread():
         return index_folder(indexing, files, out, words=words, anew=anew, each=each)
 
 

@@ -27,8 +27,7 @@ from stages.own.upright import AXES, agreement, around
 # `pointclip --help`, do without.
 
 if TYPE_CHECKING:  # these modules are brought when they are used
-    from stages.artifacts.library import Entry
-    from stages.own.index import Indexed
+    from stages.own.index import Each, Indexed
     from stages.own.search import Searchable
 
 OnError = Callable[[str, InputError], None]
@@ -208,12 +207,12 @@ class PointClip:
         *,
         up: Up = "y",
         anew: bool = False,
-        each: "Callable[[Entry], None]" = lambda entry: None,
+        each: "Each" = lambda entry, status: None,
     ) -> "Indexed":
         """Write a library of all objects below `folder` to the Parquet file `out`, and say what became of them.
 
         What `out` already holds of unchanged files is kept, unless `anew`; a stopped run is continued. `each` is called
-        with every file's entry as it is there, with its `error` where it could not be read.
+        with every file's entry as it is there and what became of it: "encoded", "unchanged" or "rejected".
         """
         from stages.own.index import index
 

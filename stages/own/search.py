@@ -13,7 +13,7 @@ import numpy as np
 from stages.artifacts.library import Entry, Library, first_difference, read_library
 from stages.core.errors import InputError
 from stages.own.library import encoding_of
-from stages.own.results import Up
+from stages.own.results import Axis, Read, Up
 from stages.retrieval.floor import RATE, floor
 from stages.retrieval.pooling import DEFAULT, pool, ranked, scores
 
@@ -37,7 +37,8 @@ class Found:
 
     `floor` is None where none could be calibrated: for pictures, of which a library knows nothing, and where the
     backbone knows too few words, or for objects, the library has too few. `rate` is the share of searches for what is
-    not there that get past it.
+    not there that get past it. Where an object was asked for, `up` is the axis that was taken as up in it and `read`
+    what its file held; for words and pictures both are None.
     """
 
     query: str
@@ -46,6 +47,8 @@ class Found:
     floor: float | None
     rate: float
     hits: tuple[Hit, ...]
+    up: Axis | None = None
+    read: Read | None = None
 
     @property
     def nothing_matches(self) -> bool:
@@ -88,7 +91,8 @@ class Searchable:
         if top < 1 or not 0 < rate < 1:
             raise InputError(f"search: top {top}, rate {rate}: expected at least 1, and a share between 0 and 1")
         [kind] = given
-        query = self._query(kind, asked[kind], up=up, pooling=pooling)
+        seen = self._model.encode(like, up=up or self.library.encoding.up) if kind == OBJECTS else None
+        query = self._query(kind, asked[kind]) if seen is None else pool(seen.features, pooling)[:, 0]
         found = scores(self.vectors(pooling), query)
         lowest = floor(self.library.null_scores.get(kind, {}).get(pooling, ()), rate=rate)
         hits = tuple(
@@ -96,7 +100,8 @@ class Searchable:
             for row in ranked(found, top=top)
         )
         shown = "an array" if isinstance(asked[kind], np.ndarray) else str(asked[kind])
-        return Found(shown, kind, pooling, lowest, rate, hits)
+        of_object = {} if seen is None else {"up": seen.up[0], "read": seen.read[0]}
+        return Found(shown, kind, pooling, lowest, rate, hits, **of_object)
 
     def thumbnails(self, found: Found) -> list[bytes]:
         """The PNG of every hit."""
@@ -106,10 +111,8 @@ class Searchable:
         """The pooled features f4 [K, N, D], computed once."""
         return pool(self.library.features, pooling)
 
-    def _query(self, kind: str, asked, *, up: Up | None, pooling: str) -> np.ndarray:
-        """The vectors f4 [Q, D] of what is asked for."""
-        if kind == OBJECTS:
-            return pool(self._model.encode(asked, up=up or self.library.encoding.up).features, pooling)[:, 0]
+    def _query(self, kind: str, asked) -> np.ndarray:
+        """The vector f4 [1, D] of the words or the picture that is asked for."""
         if kind == PICTURES:
             return self._model.encode_images(asked)
         subject = ARTICLE.sub("", asked.strip())

@@ -1,6 +1,8 @@
-"""How often `up="auto"` finds the axis that points up, and what it is worth, on ModelNet turned at random.
+"""How often `up="auto"` finds the axis that points up, and what it is worth, on objects turned at random.
 
-    python tests/benchmarks/measure_up_axis.py <folder of ModelNet's HDF5 files> [--split test] [--backbone bundled]
+    python tests/benchmarks/measure_up_axis.py [<folder of ModelNet's HDF5 files>] [--split test] [--backbone bundled]
+
+Without a folder the objects are those of `home_objects`.
 
 Every object, y up in the files, is turned by a random angle about y and then set on x, y or z by lot. The axis is
 guessed of each from its own views alone, without labels, and all are classified among the dataset's classes three
@@ -16,6 +18,8 @@ from stages import PointClip
 from stages.config.params import load_params
 from stages.core.root import default_root
 from stages.datasets.modelnet import read_hdf5
+from stages.datasets.reading import in_memory
+from stages.datasets.registry import read
 from stages.own.upright import AXES
 
 # Columns and signs that set a y-up cloud on the named axis: the inverse of `stages.projection.clouds.orient`.
@@ -46,15 +50,18 @@ def accuracy(model: PointClip, clouds: np.ndarray, axes: list[str], names: list[
     return 100 * right / len(clouds)
 
 
-def main(folder: Path, *, split: str, backbone: str, seed: int) -> None:
+def main(folder: Path | None, *, split: str, backbone: str, seed: int) -> None:
     """Print both measurements as Markdown."""
-    dataset = read_hdf5(folder, load_params(default_root()).dataset_entry("modelnet10"))
-    shapes, names = dataset.splits[split], [name.replace("_", " ") for name in dataset.classes]
+    root = default_root()
+    name = "modelnet10" if folder else "home_objects"
+    entry = load_params(root).dataset_entry(name)
+    dataset = in_memory(read_hdf5(folder, entry)) if folder else read(name, entry, root=root)
+    shapes, names = dataset.splits[split], [label.replace("_", " ") for label in dataset.classes]
     clouds, up = turned_at_random(shapes.points, np.random.default_rng(seed))
     model = PointClip(backbone)
     guessed = [guess.axis for guess in model.guess_up(clouds)]
     right = np.array(guessed) == np.array(AXES)[up]
-    print(f"{split} split, {len(clouds)} objects, backbone {backbone}, seed {seed}")
+    print(f"{name}, {split} split, {len(clouds)} objects, backbone {backbone}, seed {seed}")
     print("| axis that is up | objects | guessed right % |\n| --- | ---: | ---: |")
     for number, axis in enumerate(AXES):
         print(f"| {axis} | {np.sum(up == number)} | {100 * right[up == number].mean():.1f} |")
@@ -70,7 +77,7 @@ def main(folder: Path, *, split: str, backbone: str, seed: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="folder with shape_names.txt, train_files.txt, test_files.txt")
+    parser.add_argument("folder", type=Path, nargs="?", help="of shape_names.txt, train_files.txt, test_files.txt")
     parser.add_argument("--split", choices=("train", "test"), default="test")
     parser.add_argument("--backbone", default="bundled", help="entry of params.yaml")
     parser.add_argument("--seed", type=int, default=0)

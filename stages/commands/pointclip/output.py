@@ -5,9 +5,13 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from stages.commands.pointclip.files import say, tell
 from stages.own.results import Boxes, Classification, PartLabels, Read
+
+if TYPE_CHECKING:
+    from stages.own.search import Found
 
 
 class Printer:
@@ -28,7 +32,7 @@ class Printer:
             sys.stdout.flush()
         elif not self._asked.json:
             verbose = [_size(document)] if getattr(self._asked, "verbose", False) else []
-            name = f"{document['file']}  ({document['up']} up, guessed)" if guessed else document["file"]
+            name = with_axis(document["file"], document["up"] if guessed else None)
             tell("\n".join([name, *(f"  {line}" for line in [*verbose, *lines])]))
 
     def end(self) -> None:
@@ -39,7 +43,12 @@ class Printer:
             print(f"weights: {self._weights}")
 
 
-def described(one: Classification | PartLabels | Boxes) -> dict:
+def with_axis(source: str, guessed: str | None) -> str:
+    """The name of a file, with the axis that was `guessed` to be up in it, if any was."""
+    return source if guessed is None else f"{source}  ({guessed} up, guessed)"
+
+
+def described(one: "Classification | PartLabels | Boxes | Found") -> dict:
     """What was read from a file and which axis was taken as up, as JSON's keys."""
     read = one.read
     return {

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from stages.commands.pointclip.options import UPS, add_forms, new_parser
+from stages.commands.pointclip.output import described, notes, with_axis
 
 EXAMPLE = """
 pointclip search library.parquet "a chair with arms"
@@ -58,7 +59,10 @@ def run(asked: argparse.Namespace) -> int:
         pooling=asked.pooling or DEFAULT,
         rate=RATE if asked.rate is None else asked.rate,
     )
-    _print(found, asked, weights=model.weights)
+    guessed = found.up if (asked.up or encoding.up) == "auto" else None
+    if found.read:
+        notes(found.query, found.read)
+    _print(found, asked, guessed=guessed, weights=model.weights)
     if asked.html:
         from stages.reporting.contact_sheet import Tile, contact_sheet
 
@@ -67,11 +71,12 @@ def run(asked: argparse.Namespace) -> int:
             Tile(hit.entry.path, hit.score, hit.matches, picture)
             for hit, picture in zip(found.hits, pictures, strict=True)
         ]
-        write_text(asked.html, contact_sheet(tiles, title=found.query, verdict=_verdict(found), weights=model.weights))
+        title = with_axis(found.query, guessed)
+        write_text(asked.html, contact_sheet(tiles, title=title, verdict=_verdict(found), weights=model.weights))
     return 0
 
 
-def _print(found, asked: argparse.Namespace, *, weights: str) -> None:
+def _print(found, asked: argparse.Namespace, *, guessed: str | None, weights: str) -> None:
     import csv
     import json
     import sys
@@ -99,12 +104,16 @@ def _print(found, asked: argparse.Namespace, *, weights: str) -> None:
         floor = None if found.floor is None else round(found.floor, 4)
         about = {"weights": weights, "query": found.query, "by": found.kind, "pooling": found.pooling, "floor": floor}
         about |= {"false_positive_rate": found.rate, "nothing_matches": found.nothing_matches}
+        about |= described(found) if found.read else {}
+        about |= {"up_guessed": True} if guessed else {}
         print(json.dumps({**about, "objects": rows}, indent=2))
     elif asked.csv:
         writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     else:
+        if guessed:
+            print(with_axis(found.query, guessed))
         print(_verdict(found))
         for hit in found.hits:
             print(f"  {hit.score:6.3f}  {hit.entry.path}{'' if hit.matches else '  (below the floor)'}")

@@ -278,7 +278,7 @@ function begin() {
     $("file").accept = [...formats, ".gz"].join(",");
     $("up").replaceChildren(...[...ups, "guess"].map(up => made("option", up)));
     $("about").textContent = backbone === "bundled"
-      ? "Weights: bundled. It knows about a hundred household words; --backbone vit_b16 knows more."
+      ? "Weights: bundled. It was trained on 200 names of things; --backbone vit_b16 knows more."
       : `Weights: ${backbone}`;
     $("search").hidden = !library;
     $("search-title").textContent = `Find among ${count(library, "object")}`;
