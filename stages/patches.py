@@ -16,9 +16,8 @@ from stages.artifacts.types import PatchFeatures
 from stages.backbones.device import choose_device
 from stages.backbones.loading import load_backbone
 from stages.config.params import Params, load_params
-from stages.config.patches import Patches
 from stages.core.cli import run_stage
-from stages.core.sampling import spread
+from stages.core.sampling import rows_of_classes
 from stages.core.threads import write_behind
 from stages.engine.jobs import Job, backbone_inputs, run_job
 from stages.engine.task import Report
@@ -41,7 +40,8 @@ def main(
     source, config = paths.points(dataset), params.patches
     with open_points(source) as points:
         points.require_parts()
-        categories = _categories(points, config)
+        labels = {split: points.labels(split) for split in points.splits}
+        categories = rows_of_classes(labels, points.classes, whole=EVALUATED, others=config.search_shapes)
     job = Job(
         output=paths.patches(dataset, backbone),
         shards=category_shards(categories, params.run.shard_samples),
@@ -99,22 +99,6 @@ class PatchEncoder:
         features = self._model.start_patches(views.depth, **settings, dtype=torch.float16)  # as they are stored
         seen = views.pixels, views.visible, views.visible_released
         return lambda: PatchFeatures(rows, features(), *seen, map_size(self._projection), self._model.logit_scale)
-
-
-def _categories(points: PointsReader, config: Patches) -> dict[str, Rows]:
-    """The rows to encode of every category that has shapes to evaluate."""
-    labels = {split: points.labels(split) for split in points.splits}
-    rows = {
-        category: {split: _rows(of_split == label, split, config) for split, of_split in labels.items()}
-        for label, category in enumerate(points.classes)
-    }
-    return {category: splits for category, splits in rows.items() if len(splits.get(EVALUATED, ()))}
-
-
-def _rows(of_category: np.ndarray, split: str, config: Patches) -> np.ndarray:
-    """Rows of the category's shapes: all that are evaluated, of another split `search_shapes`, evenly spread."""
-    rows = np.flatnonzero(of_category)
-    return rows if split == EVALUATED else rows[spread(len(rows), config.search_shapes)]
 
 
 if __name__ == "__main__":

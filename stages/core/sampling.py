@@ -1,4 +1,6 @@
-"""Some of many: evenly spread rows, and farthest points, compiled once for datasets and the network of boxes."""
+"""Some of many: evenly spread rows, those of classes, and farthest points, compiled for datasets and boxes alike."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numba import njit
@@ -37,3 +39,19 @@ def sample_farthest(points, start, nearest, chosen):
 def spread(samples: int, limit: int | None) -> np.ndarray:
     """Rows of at most `limit` of `samples` samples, evenly spread in their order; None keeps all."""
     return np.unique(np.linspace(0, samples - 1, min(limit or samples, samples)).round().astype(int))
+
+
+def rows_of_classes(
+    labels: Mapping[str, np.ndarray], classes: Sequence[str], *, whole: str, others: int | None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Of every class in the split `whole` its rows by split: all there, of another split `others`, evenly spread.
+
+    `labels` are i8 [N] by split.
+    """
+
+    def rows(split: str, label: int) -> np.ndarray:
+        found = np.flatnonzero(labels[split] == label)
+        return found if split == whole else found[spread(len(found), others)]
+
+    by_class = {name: {split: rows(split, label) for split in labels} for label, name in enumerate(classes)}
+    return {name: splits for name, splits in by_class.items() if len(splits.get(whole, ()))}
