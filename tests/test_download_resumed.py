@@ -94,7 +94,7 @@ def expected(project):
     return written(root)
 
 
-@pytest.mark.parametrize("shards", range(1, 11))
+@pytest.mark.parametrize("shards", [1, 2, 6, 10])
 def test_a_stopped_download_goes_on_wherever_it_was(shards, project, expected, monkeypatch):
     root, run = project
     with monkeypatch.context() as patch:
