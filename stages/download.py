@@ -1,29 +1,25 @@
 """Raw files of one dataset -> point clouds: `python -m stages.download <dataset>`."""
 
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from tqdm import tqdm
 
 from stages.artifacts.files import write_csv
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import new_points
 from stages.artifacts.scenes import write_scenes
-from stages.artifacts.types import Clouds, PointCloudDataset, Scenes
-from stages.config.dataset import Dataset
-from stages.config.download import Download
+from stages.artifacts.types import PointCloudDataset, Scenes
+from stages.artifacts.unfinished import fingerprint
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
-from stages.core.errors import InputError
 from stages.core.sampling import spread
+from stages.core.source import source_fingerprint
 from stages.datasets.corruptions import copies
-from stages.datasets.reading import Reading, Split, joined, pieces, short
+from stages.datasets.kept import kept_pieces, point_count, state_of
+from stages.datasets.reading import Reading, Split, joined
 from stages.datasets.registry import open_dataset, published_mismatch
-from stages.datasets.sampling import thin
 from stages.datasets.splits import with_validation
 
 
@@ -47,63 +43,47 @@ def main(dataset: str, *, params: Params | None = None, root: Path = Path()) -> 
     )
     notes = [f"{entry.path}: {mismatch}"] if (mismatch := published_mismatch(raw, entry)) else []
     left_out = [f"{len(reading.rejected)} objects were left out, {rejected} says why"] if reading.rejected else []
-    for note in (*notes, *raw.notes, *short(reading.notes), *left_out):
+    for note in (*notes, *raw.notes, *reading.notes, *left_out):
         print(f"note: {note}", file=sys.stderr)
-
-
-class PointCount(NamedTuple):
-    """How many points of a cloud are kept, None all, and the key of params.yaml that says so."""
-
-    points: int | None
-    key: str
 
 
 def _write_clouds(path: Path, raw: PointCloudDataset, params: Params, name: str) -> Reading:
     """Read and write the clouds that are kept; what came up meanwhile."""
     entry, download = params.dataset_entry(name), params.download
     attributes = {"classes": raw.classes, "up_axis": raw.up_axis, "part_names": raw.part_names}
-    count = _count(name, entry, download)
     splits = with_validation(raw.splits, fraction=download.validation_fraction, seed=download.seed)
     kept = {split: clouds.rows(spread(len(clouds.labels), download.max_samples)) for split, clouds in splits.items()}
     total = sum(len(clouds.labels) for clouds in kept.values())
     reading, test = Reading(objects=total, reject_at_most=download.reject_at_most), []
+    shards = {"shard_samples": params.run.shard_samples, "fingerprint": _fingerprint(kept, params, name)}
     with (
-        new_points(path, **attributes, shard_samples=params.run.shard_samples) as writer,
-        tqdm(total=total, unit="object", desc=f"download {name}", disable=None) as bar,
+        new_points(path, **attributes, **shards) as writer,
+        tqdm(total=total, initial=writer.samples, unit="object", desc=f"download {name}", disable=None) as bar,
     ):
-        for split, clouds in kept.items():
-            written = 0
-            for piece in _reduced(clouds, download, count, f"{name}: {split}", reading):
-                writer.append(split, piece)
-                written += len(piece.labels)
-                bar.update(len(piece.labels))
-                if entry.corrupted and split == "test":
-                    test.append(piece)
-            if not written:
-                raise InputError(f"{path}: split {split} has no object that can be read")
+        count = point_count(name, entry, download)
+        for split, piece, place in kept_pieces(kept, download, count, reading, name=name, place=writer.place):
+            writer.append(split, piece, place=place)
+            bar.update(writer.samples - bar.n)
+            if entry.corrupted and split == "test":
+                test.append(piece)
         for split, clouds in copies(joined(test), entry.corrupted, up_axis=raw.up_axis) if test else ():
             writer.append(split, clouds)
     return reading
 
 
-def _reduced(clouds: Split, download: Download, count: PointCount, source: str, reading: Reading) -> Iterator[Clouds]:
-    """The clouds piece by piece, with the points that are kept."""
-    rng = np.random.default_rng(download.seed)
-    for piece in pieces(clouds, reading):
-        points = piece.points.shape[1]
-        if count.points is None:
-            yield piece
-        elif count.points > points:
-            raise InputError(f"params.yaml: {count.key} {count.points}: {source} has {points} points a cloud")
-        else:
-            yield thin(piece, count=count.points, method=download.sampling, rng=rng)
+def _fingerprint(kept: dict[str, Split], params: Params, name: str) -> str | None:
+    """What decides the shards, so that a later run takes those that are done; None where all are made in one go.
 
-
-def _count(dataset: str, entry: Dataset, download: Download) -> PointCount:
-    """`download.num_points` where it is set, otherwise the dataset's."""
-    if download.num_points is not None:
-        return PointCount(download.num_points, "download.num_points")
-    return PointCount(entry.num_points, f"dataset.{dataset}.num_points")
+    So are a single shard, splits that are in memory, and corrupted copies, which need all test clouds in memory.
+    """
+    entry, samples = params.dataset_entry(name), params.run.shard_samples
+    if entry.corrupted or sum(len(clouds.labels) for clouds in kept.values()) <= samples:
+        return None
+    if (state := state_of(kept)) is None:
+        return None
+    settings = asdict(params.download) | {"reject_at_most": None}  # how many may be bad changes no shard
+    inputs = {"entry": asdict(entry), "download": settings, "shard_samples": samples, "source": state}
+    return fingerprint(inputs | {"code": source_fingerprint()})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import socket
 import sys
+from importlib.util import find_spec
 
 import pytest
 from checkout import contents
@@ -14,6 +16,9 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 pytestmark = pytest.mark.slow
 STORE_BYTES = 80_000_000
+HAS_CLIENT = find_spec("grpc") is not None  # what Ray's client needs beside Ray
+with socket.create_server(("127.0.0.1", 0)) as free:
+    CLIENT_PORT = free.getsockname()[1]
 assert expected  # a fixture of this module too
 
 
@@ -21,7 +26,8 @@ assert expected  # a fixture of this module too
 def cluster():
     """A head without cores, and two raylets with one each."""
     options = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
+    head = {"num_cpus": 0, **options} | ({"ray_client_server_port": CLIENT_PORT} if HAS_CLIENT else {})
+    made = Cluster(initialize_head=True, head_node_args=head)
     for _ in range(2):
         made.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
     yield made
@@ -71,6 +77,32 @@ def test_wrong_input_is_its_own_line_and_so_is_a_cluster_that_is_not_there(clust
     run = start(tmp_path, "engine=ray", "address=nonsense")
     assert run.wait(timeout=500) == 1
     assert run.stderr.read().splitlines()[-1].startswith("error: params.yaml: run.address 'nonsense': no Ray cluster")
+
+
+@pytest.mark.skipif(not HAS_CLIENT, reason="Ray's client is not installed (pip install 'ray[client]')")
+@pytest.mark.usefixtures("cluster")
+def test_a_client_of_a_cluster_makes_the_bytes_of_local_although_a_worker_is_killed(expected, tmp_path):
+    address = f"address=ray://127.0.0.1:{CLIENT_PORT}"
+    run = start(tmp_path, "engine=ray", address, "workers=2", "loads_model=true", "ends=00004.h5")
+    assert run.wait(timeout=500) == 0, run.stderr.read()
+    assert whole(tmp_path) == expected
+    assert begun(tmp_path).count("00004.h5") == 2 and len(begun(tmp_path)) == 11
+
+
+def test_without_an_address_a_cluster_is_started_here_for_the_run(expected, tmp_path):
+    run = start(tmp_path, "engine=ray", "address=null", "workers=2", "ends=00004.h5")
+    assert run.wait(timeout=500) == 0, run.stderr.read()
+    assert whole(tmp_path) == expected
+    assert begun(tmp_path).count("00004.h5") == 2 and len(begun(tmp_path)) == 11
+
+
+@pytest.mark.skipif(HAS_CLIENT, reason="Ray's client is installed")
+def test_without_rays_client_its_address_is_one_line(tmp_path):
+    run = start(tmp_path, "engine=ray", "address=ray://127.0.0.1:1")
+    assert run.wait(timeout=500) == 1
+    [line] = run.stderr.read().splitlines()
+    assert line.startswith("error: params.yaml: run.address 'ray://127.0.0.1:1': no Ray cluster: ")
+    assert "ray[client]" in line and line.endswith("or null for one that is started here")
 
 
 def test_stages_write_the_bytes_of_one_process(cluster, tiny, tmp_path):

@@ -1,5 +1,6 @@
 """Shards: any length gives the same content; what is done is done once, whoever is killed; two runs do not meet."""
 
+import io
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from stages.artifacts.types import Clouds, PointCloudDataset
 from stages.artifacts.unfinished import Unfinished
 from stages.core.cli import run_stage
 from stages.core.errors import InputError
+from stages.engine import jobs
 from stages.engine.jobs import run_job, shards_of_part
 
 TESTS = Path(__file__).parent
@@ -197,6 +199,24 @@ def test_a_run_without_a_part_does_what_parts_have_left(expected, tmp_path):
     run_job(job(tmp_path), run_settings(), part="1/4")
     run_job(job(tmp_path), run_settings())
     assert whole(tmp_path) == expected and len(begun(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("part, said", [(None, "toy"), ("3/3", "toy, part 3/3")])
+def test_the_bar_counts_samples_over_all_shards_and_says_which_part_it_is(part, said, tmp_path, monkeypatch):
+    bars = []
+
+    class Bar(jobs.tqdm):
+        def __init__(self, **options):
+            super().__init__(**options | {"disable": False, "file": io.StringIO()})
+            bars.append(self)
+
+    monkeypatch.setattr(jobs, "tqdm", Bar)
+    run_job(job(tmp_path), run_settings(), part="1/3")
+    run_job(job(tmp_path), run_settings(), part=part)
+    first, bar = bars
+    assert (first.desc, first.initial, first.n, first.total) == ("toy, part 1/3", 0, 16, 16)
+    assert bar.desc == said
+    assert (bar.initial, bar.n, bar.total) == ((16, 40, 40) if part is None else (0, 12, 12))
 
 
 @pytest.mark.parametrize("part", ["0/3", "4/3", "3", "a/b", "1/0", "-1/2", ""])

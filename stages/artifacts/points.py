@@ -17,27 +17,43 @@ from stages.core.errors import InputError
 
 
 class PointsWriter:
-    """Clouds of every split, appended piece by piece; where a shard is full the next one is added to `shards`."""
+    """Clouds of every split, appended piece by piece; where a shard is full the next one is added to `shards`.
+
+    `place` is where a stopped run's pieces go on, None at the beginning: that of the piece that filled its last shard.
+    """
 
     def __init__(
         self, unfinished: Unfinished, attributes: dict, shards: list[Shard], shard_samples: int, stack: ExitStack
     ):
         self._unfinished, self._attributes, self._most, self._stack = unfinished, attributes, shard_samples, stack
-        self._counts: dict[str, int] = {}
+        done, note = unfinished.noted()
+        shards += done
         self._shards = shards
+        self.place, self._stored = (note["place"], note["stored"]) if note else (None, 0)
+        self._counts = {split: stop for shard in shards for split, (_, stop) in shard.rows.items()}
         self._begin()
 
-    def append(self, split: str, clouds: Clouds) -> None:
-        """Add clouds to the end of `split`; their arrays are taken in slices and need not be in memory."""
+    @property
+    def samples(self) -> int:
+        """How many samples there are so far."""
+        return sum(self._counts.values())
+
+    def append(self, split: str, clouds: Clouds, *, place: dict | None = None) -> None:
+        """Add clouds to the end of `split`; their arrays are taken in slices and need not be in memory.
+
+        `place` is plain data: a run that goes on after this one was stopped finds it, and begins with the same clouds.
+        """
         path = self._unfinished.output
         expect(path, f"{split}/points", clouds.points, "f4", (None, None, 3))
         expect(path, f"{split}/labels", clouds.labels, "i8", (len(clouds.points),))
         if "part_names" in self._attributes:
             expect(path, f"{split}/parts", clouds.parts, "i8", clouds.points.shape[:2])
-        first = 0
+        first, self._stored = self._stored, 0
         while first < len(clouds.points):
             if self._shards[-1].samples == self._most:
                 self._stack.close()
+                if place is not None:
+                    self._unfinished.note(self._shards, {"place": place, "stored": first})
                 self._begin()
             piece = clouds.rows(slice(first, first + self._most - self._shards[-1].samples))
             self._store(split, piece)
@@ -68,11 +84,15 @@ def new_points(
     up_axis: str,
     part_names: tuple[tuple[str, ...], ...] | None = None,
     shard_samples: int = SHARD_SAMPLES,
+    fingerprint: str | None = None,
 ) -> Iterator[PointsWriter]:
-    """Write clouds as a folder of shards, piece by piece; nothing is left at `path` when the block fails."""
+    """Write clouds as a folder of shards, piece by piece; nothing is left at `path` when the block fails.
+
+    With a `fingerprint` of all that decides the clouds, full shards are kept beside it for the next run.
+    """
     parts = {} if part_names is None else {"part_names": part_names}
     attributes, shards = {"classes": classes, "up_axis": up_axis} | parts, []
-    with new_folder(path, shards) as unfinished, ExitStack() as stack:
+    with new_folder(path, shards, fingerprint=fingerprint) as unfinished, ExitStack() as stack:
         yield PointsWriter(unfinished, attributes, shards, shard_samples, stack)
 
 

@@ -26,6 +26,7 @@ except ImportError:  # Windows has no such locks: there nothing keeps two runs a
 else:
     ALONE, TOGETHER, AT_ONCE = fcntl.LOCK_EX, fcntl.LOCK_SH, fcntl.LOCK_NB
 
+NOTE = "note"
 Join = Callable[[Sequence[Path], Path], None]  # writes the shards, in their order, as one file
 
 
@@ -87,6 +88,23 @@ class Unfinished:
         finally:
             path.unlink(missing_ok=True)
 
+    def note(self, shards: Sequence[Shard], note: dict) -> None:
+        """Keep, for who writes shards one after the other, plain data with which to go on after `shards`."""
+        if self._fingerprint is not None:
+            rows = {shard.name: shard.rows for shard in shards}
+            write_json(self.folder / NOTE, {"shards": rows, "note": note})
+
+    def noted(self) -> tuple[list[Shard], dict | None]:
+        """The shards and the data of the last `note`; none where there is no such note, or a shard is damaged."""
+        path = self.folder / NOTE
+        if path.is_file():
+            kept = read_json(path)
+            rows = {name: {split: tuple(ends) for split, ends in rows.items()} for name, rows in kept["shards"].items()}
+            shards = [Shard(name, rows[name]) for name in sorted(rows)]
+            if all(map(self.is_done, shards)):
+                return shards, kept["note"]
+        return [], None
+
     def finish(self, shards: Sequence[Shard], *, join: Join | None = None) -> bool:
         """Put all `shards` in the place of `output`: a folder with a manifest, or one file that `join` makes of them.
 
@@ -120,8 +138,8 @@ class Unfinished:
         if not _is_still(lock, self.folder / "lock"):
             raise BusyError(f"{self.output}: another run has just ended: run again")
         if not known:
-            for path in [*self._entries(), *self._shards.iterdir()]:
-                path.unlink()
+            for path in [*self._entries(), *self._shards.iterdir(), self.folder / NOTE]:
+                path.unlink(missing_ok=True)
         if not part or not known:
             for path in [*self.folder.glob("*.h5"), *self.folder.glob(".*.partial")]:  # of processes that were killed
                 path.unlink()
@@ -144,9 +162,9 @@ class Unfinished:
 
 
 @contextmanager
-def new_folder(output: Path, shards: Sequence[Shard]) -> Iterator[Unfinished]:
-    """A folder of `shards` that one process writes from its beginning; it is in place when the block ends."""
-    unfinished = Unfinished(output, fingerprint=None)
+def new_folder(output: Path, shards: Sequence[Shard], *, fingerprint: str | None = None) -> Iterator[Unfinished]:
+    """A folder of `shards` that one process writes one after the other; it is in place when the block ends."""
+    unfinished = Unfinished(output, fingerprint)
     with unfinished.open():
         yield unfinished
         unfinished.finish(shards)

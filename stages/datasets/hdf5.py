@@ -72,7 +72,7 @@ def shards(files: Sequence[Path], *, classes: int, source: Path) -> CloudsOnDisk
         inside = [rows[(rows >= start) & (rows < end)] - start for start, end in itertools.pairwise(starts)]
         return joined([shard.read(wanted, reading) for shard, wanted in zip(found, inside, strict=True)])
 
-    return CloudsOnDisk(np.concatenate([shard.labels for shard in found]), source, read, *counts)
+    return CloudsOnDisk(np.concatenate([shard.labels for shard in found]), source, read, *counts, files=files)
 
 
 def _shard(path: Path, *, classes: int) -> CloudsOnDisk:

@@ -51,7 +51,7 @@ def _split(file: Path, stored: np.ndarray, source: Path) -> CloudsOnDisk:
         # a reading of its own, which rejects nothing: row for row the splits are copies of the same objects
         return finite_clouds(np.asarray(_array(file)[rows]), labels[rows], Reading(), names=names)
 
-    return CloudsOnDisk(labels, file, read, values.shape[1])
+    return CloudsOnDisk(labels, file, read, values.shape[1], [file])
 
 
 def _array(file: Path) -> np.ndarray:

@@ -67,10 +67,12 @@ def read_openshape(path: Path, entry: Dataset) -> PointCloudDataset:
     index = {name: number for number, name in enumerate(classes)}
     labels = np.array([index[one["category"]] for one in objects], np.int64)
 
+    files = [_below(folder, one["data_path"]) for one in objects]
+
     def read(rows: np.ndarray, reading: Reading) -> Clouds:
         clouds, kept = [], []
         for row in rows:
-            file = _below(folder, objects[row]["data_path"])
+            file = files[row]
             try:
                 cloud = _cloud(file)
             except InputError as error:
@@ -80,7 +82,8 @@ def read_openshape(path: Path, entry: Dataset) -> PointCloudDataset:
             kept.append(row)
         return stacked(clouds, labels[kept], source=listing)
 
-    return PointCloudDataset(classes, entry.up_axis, {"test": CloudsOnDisk(labels, listing, read, entry.points)})
+    split = CloudsOnDisk(labels, listing, read, entry.points, files)
+    return PointCloudDataset(classes, entry.up_axis, {"test": split})
 
 
 def _is_by_name(document: object, kind: type) -> bool:

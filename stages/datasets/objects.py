@@ -99,7 +99,8 @@ def object_files(
             kept.append(row)
         return stacked(clouds, labels[kept], source=source)
 
-    return CloudsOnDisk(labels, source, read, entry.points)
+    alone = not any(suffix_of(file) == ".gltf" for file in files)  # which has its numbers in files beside it
+    return CloudsOnDisk(labels, source, read, entry.points, files if alone else ())
 
 
 def read_object(path: Path, *, points: int | None, seed: int) -> np.ndarray:

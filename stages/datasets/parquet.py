@@ -59,7 +59,7 @@ def read(path: Path, entry: Dataset) -> PointCloudDataset:
             found.append(finite_clouds(values, labels[wanted], reading, names=place))
         return joined(found)
 
-    everything = CloudsOnDisk(labels, path, read_rows)
+    everything = CloudsOnDisk(labels, path, read_rows, files=files)
     return PointCloudDataset(
         classes,
         entry.up_axis,

@@ -20,13 +20,19 @@ class Reading:
     """
 
     def __init__(self, *, objects: int = 0, reject_at_most: float = 0):
-        self.notes: list[str] = []
+        self._first_note, self._notes = "", 0
         self.rejected: list[tuple[str, str]] = []  # the object, and why
         self._limit = reject_at_most if isinstance(reject_at_most, int) else int(reject_at_most * objects)
 
     def note(self, line: str) -> None:
         """Say something that was left out or guessed."""
-        self.notes.append(line)
+        self._first_note, self._notes = self._first_note or line, self._notes + 1
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes as few lines: where there are several, the first and how many more."""
+        more = f", and {self._notes - 1} more such notes" if self._notes > 1 else ""
+        return (f"{self._first_note}{more}",) if self._notes else ()
 
     def reject(self, what: str, error: InputError) -> None:
         """Leave the object `what` out; raises `error` where no more may be left out."""
@@ -36,19 +42,30 @@ class Reading:
         if len(self.rejected) > self._limit:
             raise InputError(f"{error}; more than the {self._limit} objects of params.yaml: download.reject_at_most")
 
+    def state(self) -> dict:
+        """What came up so far, as plain data."""
+        return {"first_note": self._first_note, "notes": self._notes, "rejected": list(self.rejected)}
+
+    def restore(self, state: dict) -> None:
+        """Go on from what `state` gave; InputError where more was rejected than may be now."""
+        self._first_note, self._notes = state["first_note"], state["notes"]
+        for what, why in state["rejected"]:
+            self.reject(what, InputError(f"{what}: {why}"))
+
 
 @dataclass(frozen=True)
 class CloudsOnDisk:
     """One split whose clouds are read when they are asked for: labels i8 [N], and where they are, for messages.
 
     `read` gives the clouds of ascending rows i8 [n], without those that are rejected, maybe none. `points` are those of
-    every cloud, where that is known before they are read.
+    every cloud, where that is known before they are read. `files` are all that is read; none: not known.
     """
 
     labels: np.ndarray
     source: Path
     read: Callable[[np.ndarray, Reading], Clouds]
     points: int | None = None
+    files: Sequence[Path] = ()
 
     def rows(self, rows: np.ndarray) -> "CloudsOnDisk":
         """The clouds at `rows`, ascending, still to be read."""
@@ -60,16 +77,21 @@ Split = Clouds | CloudsOnDisk
 
 def pieces(split: Split, reading: Reading) -> Iterator[Clouds]:
     """All clouds of a split in order, PIECE at a time at most; InputError where they differ in points."""
+    return (piece for _, piece in pieces_from(0, split, reading))
+
+
+def pieces_from(first: int, split: Split, reading: Reading) -> Iterator[tuple[dict, Clouds]]:
+    """The `pieces` from row `first` on, each with where it begins: its row, and what had come up before it."""
     points = None
-    for start in range(0, len(split.labels), PIECE):
-        rows = np.arange(start, min(start + PIECE, len(split.labels)))
+    for start in range(first, len(split.labels), PIECE):
+        rows, begun = np.arange(start, min(start + PIECE, len(split.labels))), reading.state()
         piece = split.rows(rows) if isinstance(split, Clouds) else split.read(rows, reading)
         if not len(piece.labels):
             continue
         points = points or piece.points.shape[1]
         if piece.points.shape[1] != points:
             raise _differing({points, piece.points.shape[1]}, source=split.source)
-        yield piece
+        yield {"row": start, "reading": begun}, piece
 
 
 def in_memory(dataset: PointCloudDataset) -> PointCloudDataset:
@@ -79,7 +101,7 @@ def in_memory(dataset: PointCloudDataset) -> PointCloudDataset:
         name: split if isinstance(split, Clouds) else joined(list(pieces(split, reading)))
         for name, split in dataset.splits.items()
     }
-    return replace(dataset, splits=splits, notes=(*dataset.notes, *short(reading.notes)))
+    return replace(dataset, splits=splits, notes=(*dataset.notes, *reading.notes))
 
 
 def stacked(clouds: list[np.ndarray], labels: np.ndarray, *, source: Path) -> Clouds:
@@ -104,11 +126,6 @@ def finite_clouds(values: np.ndarray, labels: np.ndarray, reading: Reading, *, n
     for row in np.flatnonzero(~finite):
         reading.reject(names[row], InputError(f"{names[row]} has values that are not finite"))
     return Clouds(points[finite], labels[finite])
-
-
-def short(notes: list[str]) -> tuple[str, ...]:
-    """The notes as few lines: where there are several, the first and how many more."""
-    return (f"{notes[0]}, and {len(notes) - 1} more such notes",) if len(notes) > 1 else tuple(notes)
 
 
 def _differing(counts: set[int], *, source: Path) -> InputError:

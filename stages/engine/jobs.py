@@ -63,7 +63,8 @@ def run_job(job: Job, run: Run, *, part: str | None = None) -> None:
     with unfinished.open(part=part):
         missing = [shard for shard in wanted if not unfinished.is_done(shard)]
         samples, left = (sum(shard.samples for shard in shards) for shards in (wanted, missing))
-        options = {"total": samples, "initial": samples - left, "unit": job.unit, "desc": job.description}
+        description = job.description if part is None else f"{job.description}, part {part}"
+        options = {"total": samples, "initial": samples - left, "unit": job.unit, "desc": description}
         with tqdm(**options, disable=None) as bar:
             ENGINES[run.engine](task, missing, run, bar.update)
         if part is None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from stages.engine.task import Report, Task, Worker, thread_variables
 
 RETRIES = 10  # of a shard whose process or machine was lost
 STORE_BYTES = 80_000_000  # of Ray's shared memory where it is started here: shards go through files
+ADDRESSES = "auto, host:port, ray://host:port, or null for one that is started here"
 PASSED_ON = ("NUMBA_CACHE_DIR", "HF_HOME", "HF_HUB_OFFLINE")  # variables that workers have as this process has them
 
 
@@ -59,11 +61,11 @@ def _connect(ray, run: Run) -> None:
         cores = {"num_cpus": run.workers * run.threads, "num_gpus": run.gpus, "object_store_memory": STORE_BYTES}
         options |= {"include_dashboard": False, **cores}
     try:
-        ray.init(address=run.address or "local", **options)
+        with warnings.catch_warnings(action="ignore"):  # the error says the same
+            ray.init(address=run.address or "local", **options)
     except Exception as error:  # Ray raises plain ones too
-        raise InputError(
-            f"params.yaml: run.address {shown(run.address)}: no Ray cluster: {one_line(error)[:200]}"
-        ) from error
+        what = f"no Ray cluster: {one_line(error)[:200]}; expected {ADDRESSES}"
+        raise InputError(f"params.yaml: run.address {shown(run.address)}: {what}") from error
 
 
 def _slots(ray, task: Task, run: Run, shards: int) -> list[Callable[[Shard], object]]:
