@@ -7,7 +7,8 @@ COMPILED := $(addprefix tests/,test_bounds.py test_projection.py test_detection_
 	test_search.py parity)
 
 SHARE := tests/test_faults.py -k "weights or generate or render or search or evaluate"
-REHEARSAL := tests/test_paper.py -k "everything_runs or no_host or weights_come or without_a_published or second_run"
+REHEARSAL := tests/test_paper.py tests/test_ray.py \
+    -k "everything_runs or no_host or weights_come or without_a_published or second_run or test_ray"
 
 ifneq ($(shell command -v uv 2>/dev/null),)
 VENV := uv venv --quiet --seed $(if $(PYTHON),--python $(PYTHON))
@@ -35,12 +36,11 @@ test: $(INSTALLED)
 test-all: $(INSTALLED)
 	pytest -n 2 --dist worksteal
 
-# A fixed share of the slow tests, for CI: stages killed at random, and in one process the published run in small and a
-# Ray cluster.
+# A fixed share of the slow tests, for CI: stages killed at random; then the published run in small, a process, beside a
+# Ray cluster, another.
 test-share: $(INSTALLED)
 	pytest -n 2 --dist worksteal -m slow $(SHARE)
-	pytest -m slow $(REHEARSAL)
-	pytest -m slow tests/test_ray.py
+	pytest -n 2 --dist loadfile -m slow $(REHEARSAL)
 
 # The compiled loops once more with every index checked. Numba's cache does not tell checked code from unchecked:
 # it has a folder of its own.
