@@ -18,7 +18,7 @@ from stages.artifacts.paths import Paths
 from stages.config.backbone import Backbone
 from stages.config.params import Params, load_document, set_key, unknown_names
 from stages.core.cli import run_command
-from stages.core.errors import InputError, one_line
+from stages.core.errors import InputError, one_line, shown
 from stages.core.yaml import checked
 from stages.datasets.registry import READERS
 from stages.detection.proposals import PROPOSALS
@@ -69,7 +69,12 @@ def mistakes(document: dict, root: Path) -> list[str]:
     """A line for every mistake in a params.yaml's `document`, beginning with its key; files are those of `root`."""
     known = [*_wrong_in(document, NAMES, root), *_run(FILES, Sections(document), root)]
     keys = {_key_of(line) for line in known}
-    return list(dict.fromkeys([*known, *_wrong_when_changed(document, root, known=keys)]))
+    return list(dict.fromkeys(map(_printable, [*known, *_wrong_when_changed(document, root, known=keys)])))
+
+
+def _printable(line: str) -> str:
+    """The line with what cannot be printed, as a line break in a value, in Python's spelling."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
 
 
 def _wrong_in(document: dict, checks: tuple[Check, ...], root: Path) -> Iterator[str]:
@@ -129,7 +134,7 @@ def _entries(sections: Sections, root: Path) -> Iterator[str]:
 
 def _readers(sections: Sections, root: Path) -> Iterator[str]:
     for name, entry in sections.dataset.items():
-        key = f"dataset.{name}.reader '{entry.reader}'"
+        key = f"dataset.{name}.reader {shown(entry.reader)}"
         if ":" in entry.reader:
             try:
                 pkgutil.resolve_name(entry.reader)
@@ -170,7 +175,7 @@ def _methods(sections: Sections, root: Path) -> Iterator[str]:
 def _proposals(sections: Sections, root: Path) -> Iterator[str]:
     for name in sections.detect.proposals:
         if name not in PROPOSALS:
-            yield f"detect.proposals '{name}': expected one of {', '.join(PROPOSALS)}"
+            yield f"detect.proposals {shown(name)}: expected one of {', '.join(PROPOSALS)}"
         elif name == "detr3d" and sections.detect.weights is None:
             yield "detect.weights: null, expected the path of 3DETR's ScanNet weights for the proposals detr3d"
 
@@ -186,12 +191,12 @@ def _generated_sets(sections: Sections, root: Path) -> Iterator[str]:
         return
     for name in generate.sets:
         if name not in sets and not is_imported(name):
-            yield f"generate.sets '{name}': expected one of {', '.join(sets)}, or one of PointCLIP V2's own"
+            yield f"generate.sets {shown(name)}: expected one of {', '.join(sets)}, or one of PointCLIP V2's own"
     if not generate.examples and any(name in sets and sets[name].pictures for name in generate.sets):
         yield "generate.examples: none, expected some for the sets that send pictures"
     for name in generate.examples:
         if not (picture := Paths(root).example_picture(name)).is_file():
-            yield f"generate.examples '{name}': {picture}: no such file"
+            yield f"generate.examples {shown(name)}: {picture}: no such file"
 
 
 def _class_sets(sections: Sections, root: Path) -> Iterator[str]:
@@ -217,7 +222,7 @@ def _start_of_training(sections: Sections, root: Path) -> Iterator[str]:
     text, embedded = sections.train.text, sections.embed.sets
     searched = [name for name, protocol in prompt_search.PROTOCOLS.items() if protocol.labels_read != "test"]
     if text not in embedded and text not in searched:
-        yield f"train.text '{text}': expected one of embed.sets, {', '.join(embedded)}, or {' or '.join(searched)}"
+        yield f"train.text {shown(text)}: expected one of embed.sets, {', '.join(embedded)}, or {' or '.join(searched)}"
 
 
 def _part_sets(sections: Sections, root: Path) -> Iterator[str]:
@@ -267,12 +272,13 @@ def _unknown_weights(key: str, entry: Backbone, root: Path) -> Iterator[str]:
     import open_clip  # here: it takes seconds, and local files alone do without it
 
     if entry.architecture not in open_clip.list_models():
-        yield f"{key}.architecture '{entry.architecture}': not an open_clip model name"
+        yield f"{key}.architecture {shown(entry.architecture)}: not an open_clip model name"
     elif not trained and not open_clip.get_pretrained_cfg(
         entry.architecture.removesuffix("-quickgelu"), entry.pretrained
     ):
         known = ", ".join(open_clip.list_pretrained_tags_by_model(entry.architecture))
-        yield f"{key}.pretrained '{entry.pretrained}': expected a local checkpoint or one of open_clip's tags, {known}"
+        expected = f"a local checkpoint or one of open_clip's tags, {known}"
+        yield f"{key}.pretrained {shown(entry.pretrained)}: expected {expected}"
 
 
 def _not_embedded(used: Mapping[str, Iterable[str]], sections: Sections) -> Iterator[str]:
@@ -280,7 +286,7 @@ def _not_embedded(used: Mapping[str, Iterable[str]], sections: Sections) -> Iter
     for key, names in used.items():
         for name in names:
             if name not in embedded:
-                yield f"{key} '{name}': expected one of embed.sets, {', '.join(embedded)}"
+                yield f"{key} {shown(name)}: expected one of embed.sets, {', '.join(embedded)}"
 
 
 def _taken_names(section: str, protocols: Iterable[str], taken: tuple[str, ...]) -> Iterator[str]:
@@ -295,7 +301,7 @@ def _template_mistakes(key: str, name: str, parse: Callable, root: Path) -> Iter
     try:
         parse(read_text(path, hint="expected such a file of templates, or a set of generate.sets"), source=str(path))
     except InputError as error:
-        yield f"{key} '{name}': {error}"
+        yield f"{key} {shown(name)}: {error}"
 
 
 def _refusal(call: Callable, *arguments, **options) -> Iterator[str]:

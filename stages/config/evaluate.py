@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.config.section import Count, Name, NotNegative, PositiveShare, Seed, SetName, Some, section
-from stages.core.errors import InconsistentError
+from stages.core.errors import InconsistentError, shown
 
 ViewPooling = Literal["mean", "max", "logsumexp", "entropy", "agreement"]
 Temperature = Literal["none", "one", "by_view", "agreement"]
@@ -42,7 +42,7 @@ class Evaluate:
     def __post_init__(self):
         wrong = []
         if self.baseline not in self.protocols:
-            wrong.append(f"baseline '{self.baseline}': expected one of {', '.join(self.protocols)}")
+            wrong.append(f"baseline {shown(self.baseline)}: expected one of {', '.join(self.protocols)}")
         if self.view_weights is not None and not any(self.view_weights):
             wrong.append("view_weights: all 0, expected one above 0 or null")
         if self.view_pooling != "mean" and self.temperature in ("by_view", "agreement"):

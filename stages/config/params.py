@@ -92,11 +92,11 @@ def unknown_names(params: Params) -> Iterator[str]:
         entries = getattr(params, kind)
         for name in getattr(getattr(params, place), axis):
             if name not in entries:
-                yield f"{place}.{axis} '{name}': no such entry of {kind}; known are {', '.join(sorted(entries))}"
+                yield f"{place}.{axis} {shown(name)}: no such entry of {kind}; known are {', '.join(sorted(entries))}"
     for key in params.train.as_published.runs:
         for kind, name in zip(("dataset", "backbone"), key.split("/"), strict=False):
             if name not in getattr(params, kind):
-                yield f"train.as_published.runs '{key}': no such entry of {kind}: '{name}'"
+                yield f"train.as_published.runs {shown(key)}: no such entry of {kind}: {shown(name)}"
 
 
 def as_yaml(params: Params) -> str:

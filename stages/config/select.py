@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from stages.config.section import Id, Some, Unique, section
-from stages.core.errors import InconsistentError
+from stages.core.errors import InconsistentError, shown
 
 Ids = Annotated[tuple[Id, ...], Unique]
 AMONG = {"classification": "datasets", "segmentation": "datasets", "detection": "datasets", "fewshot": "classification"}
@@ -27,7 +27,7 @@ class Select:
 
     def __post_init__(self):
         wrong = [
-            f"{task} '{name}': not among {among}"
+            f"{task} {shown(name)}: not among {among}"
             for task, among in AMONG.items()
             for name in getattr(self, task)
             if name not in getattr(self, among)

@@ -7,7 +7,7 @@ from pathlib import Path
 from stages.artifacts.types import Clouds, PointCloudDataset, Scenes
 from stages.config.dataset import Dataset
 from stages.core.corruptions import kinds
-from stages.core.errors import InputError, one_line
+from stages.core.errors import InputError, one_line, shown
 from stages.datasets import (
     bundled_files,
     folder,
@@ -96,7 +96,7 @@ def _reader(name: str, entry: Dataset) -> Reader:
     """The reader of READERS, or the function that `package.module:function` names."""
     if entry.reader in READERS:
         return READERS[entry.reader]
-    key = f"params.yaml: dataset.{name}.reader '{entry.reader}'"
+    key = f"params.yaml: dataset.{name}.reader {shown(entry.reader)}"
     if ":" not in entry.reader:
         raise InputError(f"{key}: expected one of {', '.join(READERS)}, or package.module:function")
     try:
