@@ -62,7 +62,7 @@ def test_a_table_without_zero_rows_and_none_at_all_know_every_word():
 
 
 def test_the_bundled_backbone_knows_what_it_was_trained_on(bundled):
-    assert bundled.unknown_words(["cow", "horse", "dog", "sheep"]) == ("cow", "horse", "dog", "sheep")
+    assert bundled.unknown_words(["cow", "horse", "dog", "sheep"]) == ("cow", "sheep")
     assert bundled.unknown_words(["a chair", "table lamp", "saxophone"]) == ("saxophone",)
     assert bundled.unknown_words(["night stand", "TV stand", "table"]) == ()
 
@@ -87,6 +87,8 @@ def test_the_words_are_stored_only_where_there_are_some(tmp_path):
     assert read_prompts(tmp_path / "some.parquet").unknown_words == ("cow",)
 
 
+# Names that it knows for the classes of home_objects whose own it has never read.
+KNOWN = {"playground": "rocket", "shoes": "guitar", "teapot": "horse", "telephone": "dog"}
 WARNING = "warning: backbone bundled does not know {}: to it these words of the class names mean nothing"
 
 
@@ -94,14 +96,14 @@ def test_classify_says_the_unknown_words_once(tmp_path, capsys):
     files = [tmp_path / name for name in ("one.stl", "two.stl")]
     for file in files:
         trimesh.creation.box((1, 2, 3)).export(file)
-    pointclip(["classify", *map(str, files), "--labels", "cow, horse, table"])
+    pointclip(["classify", *map(str, files), "--labels", "cow, sheep, table"])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
-    assert len(lines) == 1 and lines[0].startswith(WARNING.format("cow, horse"))
+    assert len(lines) == 1 and lines[0].startswith(WARNING.format("cow, sheep"))
 
 
 def test_embed_and_evaluate_say_the_unknown_words(tiny, tmp_path, capsys):
     checkout = tiny.copy(tmp_path / "checkout")
-    checkout.set_params({"dataset.home_objects.display_names": {"chair": "cow"}})
+    checkout.set_params({"dataset.home_objects.display_names": KNOWN | {"chair": "cow"}})
     for stage, told in ((embed, 1), (evaluate, 1)):
         capsys.readouterr()
         stage.main("home_objects", "bundled", root=checkout.root)
@@ -110,6 +112,7 @@ def test_embed_and_evaluate_say_the_unknown_words(tiny, tmp_path, capsys):
 
 def test_nothing_is_said_of_known_words(tiny, tmp_path, capsys):
     checkout = tiny.copy(tmp_path / "checkout")
+    checkout.set_params({"dataset.home_objects.display_names": KNOWN})
     embed.main("home_objects", "bundled", root=checkout.root)
     evaluate.main("home_objects", "bundled", root=checkout.root)
     assert "does not know" not in capsys.readouterr().err

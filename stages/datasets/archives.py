@@ -26,6 +26,8 @@ class Limits:
 
 
 LIMITS = Limits()
+# Python 3.11 has filters from 3.11.4 on; `_check_members` looks at all that they look at.
+TAR_OPTIONS = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def unpack(archive: Path, folder: Path, *, limits: Limits = LIMITS) -> None:
         else:
             with tarfile.open(archive, "r:*") as file:
                 _check_members(archive, map(_tar_member, file), limits)
-                file.extractall(partial, filter="data")
+                file.extractall(partial, **TAR_OPTIONS)
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
