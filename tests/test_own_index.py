@@ -23,7 +23,7 @@ from stages import PointClip
 from stages.artifacts.library import Encoding, Entry, read_entries, read_library, read_metadata, write_library
 from stages.core.errors import InputError
 from stages.own import index as indexing
-from stages.own.index import content_hash
+from stages.own.index import TURN, content_hash
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("ball", "box", "capsule", "cone", "cylinder", "plate", "ring", "rod", "slab", "tube")
@@ -265,6 +265,12 @@ def test_what_is_dropped_of_a_file_is_noted_and_refused_where_that_is_asked(mode
     strict = PointClip("bundled", device="cpu", points=256, strict=True)
     [reject] = strict.index(place, tmp_path / "library.parquet").rejects
     assert reject.error == f"{entry.notes} (strict)"
+
+
+def test_turns_at_the_interpreter_are_short_only_while_it_indexes(model, folder, tmp_path):
+    before, seen = sys.getswitchinterval(), []
+    model.index(folder, tmp_path / "library.parquet", each=lambda *told: seen.append(sys.getswitchinterval()))
+    assert seen == [pytest.approx(TURN)] * 11 and sys.getswitchinterval() == before > TURN
 
 
 def test_the_hash_of_a_gltf_covers_its_buffers(tmp_path):
