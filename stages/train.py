@@ -22,6 +22,7 @@ from stages.artifacts.prompts import read_prompts
 from stages.backbones.device import choose_device
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
+from stages.core.memory import keep_freed_memory
 from stages.fewshot.methods import learning_from_clouds
 from stages.fewshot.runs import RunResult, mean_curves, run, run_specs, split_of
 from stages.fewshot.specs import RunSpec
@@ -71,6 +72,7 @@ def _clouds(dataset: str, backbone: str, params: Params, paths: Paths, device: t
     """The clouds of both splits, and how they become features."""
     from stages.backbones.loading import load_backbone  # here: methods that learn from features need no open_clip
 
+    keep_freed_memory()
     encoder = load_backbone(backbone, params.backbone_entry(backbone), device=device, root=paths.root)
     checkpoint_batch = params.extract.batch_size if device.type == "cuda" else None
     with open_points(paths.points(dataset)) as points:

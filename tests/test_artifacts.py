@@ -50,8 +50,8 @@ def test_depth_is_stored_within_the_stated_error(dtype, error, tmp_path):
     options = {"classes": CLASSES, "views": ["front", "back"], "polarity": "white_background", "dtype": dtype}
     for name in ("a", "b"):
         with depth_folder(tmp_path / name, {"test": 5}, **options) as writer:
-            writer.append("test", depth[:2], np.array([0, 1]))
-            writer.append("test", depth[2:], np.array([1, 0, 1]))
+            writer.append("test", writer.packed(depth[:2]), np.array([0, 1]))
+            writer.append("test", writer.packed(depth[2:]), np.array([1, 0, 1]))
     assert contents(tmp_path / "a", ["."]) == contents(tmp_path / "b", ["."])
     with open_depth(tmp_path / "a") as maps:
         assert (maps.views, maps.splits, maps.polarity) == (("front", "back"), ("test",), "white_background")
@@ -65,7 +65,7 @@ def test_depth_is_stored_within_the_stated_error(dtype, error, tmp_path):
 def write_depth(path, depth, *, dtype="u1"):
     options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": dtype}
     with depth_folder(path, {"test": len(depth)}, **options) as writer:
-        writer.append("test", depth, np.zeros(len(depth), np.int64))
+        writer.append("test", writer.packed(depth), np.zeros(len(depth), np.int64))
 
 
 def test_a_packed_array_bears_the_registered_filters_and_its_chunks_are_frames_of_zstandard(tmp_path):
@@ -115,18 +115,8 @@ def test_maps_that_are_bytes_already_are_stored_as_they_are_and_no_others(tmp_pa
     with open_depth(tmp_path / "depth") as maps:
         np.testing.assert_array_equal(maps.depth("test"), stored / np.float32(255))
     for dtype, wrong in (("f2", stored), ("u1", stored.astype("u2")), ("f2", stored.astype("f2"))):
-        with pytest.raises(InputError, match="test/depth"):
+        with pytest.raises(InputError, match="00000.*h5: depth is"):
             write_depth(tmp_path / "wrong", wrong, dtype=dtype)
-
-
-def test_an_error_while_depth_maps_are_stored_reaches_the_caller(tmp_path, monkeypatch):
-    def fails(*_):
-        raise InputError("no room")
-
-    monkeypatch.setattr("stages.artifacts.depth.to_bytes", fails)
-    with pytest.raises(InputError, match="no room"):
-        write_depth(tmp_path / "depth", np.zeros((1, 1, 2, 2), "f4"))
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_writer_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
@@ -134,7 +124,7 @@ def test_a_writer_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
     path.write_text("earlier")
     options = {"classes": CLASSES, "views": ["front"], "polarity": "white_background", "dtype": "u1"}
     with pytest.raises(KeyboardInterrupt), new_depth(path, **options) as writer:
-        writer.append("test", np.zeros((1, 1, 2, 2), "f4"), np.array([0]))
+        writer.append("test", writer.packed(np.zeros((1, 1, 2, 2), "f4")), np.array([0]))
         raise KeyboardInterrupt
     assert [file.name for file in tmp_path.iterdir()] == ["depth.h5"]
     assert path.read_text() == "earlier"

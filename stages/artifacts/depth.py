@@ -1,9 +1,8 @@
 """data/depth/<dataset>/: shards with the depth maps of every cloud in every view."""
 
 import json
-from collections import deque
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,19 +11,19 @@ import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.hdf5 import append_rows, new_h5
-from stages.artifacts.packing import DEPTH_MAPS, LABELS
+from stages.artifacts.packing import DEPTH_MAPS, LABELS, Packed, pack
 from stages.artifacts.shards import ShardedFile, open_shards
-from stages.core.threads import map_in_threads
+from stages.core.threads import map_in_threads, worked_ahead
 
 
-def to_bytes(depth: np.ndarray) -> np.ndarray:
+def to_bytes(depth: np.ndarray, *, threads: int | None = None) -> np.ndarray:
     """Depth maps [n, ...] in 0..1 as u1, in steps of 1/255."""
     stored = np.empty(depth.shape, np.uint8)
 
     def round_sample(n: int) -> None:
         stored[n] = np.rint(depth[n] * np.float32(255))
 
-    map_in_threads(round_sample, len(depth))
+    map_in_threads(round_sample, len(depth), threads=threads)
     return stored
 
 
@@ -35,43 +34,33 @@ def from_bytes(stored: np.ndarray) -> np.ndarray:
     return depth
 
 
-def _as_stored(depth: np.ndarray, dtype: str) -> np.ndarray:
-    if depth.dtype == dtype:
-        return depth
-    return to_bytes(depth) if dtype == "u1" else depth.astype(dtype)
-
-
 class DepthWriter:
-    """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2).
+    """Appends depth maps chunk by chunk, stored as whole bytes (u1: 1/255 steps) or half floats (f2)."""
 
-    A chunk is stored in the background while the caller works out the next one.
-    """
+    def __init__(self, path: Path, file: h5py.File, dtype: str):
+        self._path, self._file, self._dtype = path, file, dtype
+        self._labels: defaultdict[str, list[np.ndarray]] = defaultdict(list)
 
-    def __init__(self, path: Path, file: h5py.File, dtype: str, background: ThreadPoolExecutor):
-        self._path, self._file, self._dtype, self._background = path, file, dtype, background
-        self._last: Future | None = None
+    def packed(self, depth: np.ndarray, *, threads: int | None = None) -> Packed:
+        """Depth maps [n, V, R, R], f4 in 0..1 or already u1 where they are stored so, as `append` takes them.
 
-    def append(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
-        """Add depth [n, V, R, R] and labels i8 [n] to `split`, once the chunk before is stored.
-
-        The maps are f4 in 0..1, or already u1 where they are stored so.
+        Several threads may pack some each; `threads` is how many pack these, every core when None.
         """
-        dtype = "u1" if depth.dtype == self._dtype == "u1" else "f4"
-        expect(self._path, f"{split}/depth", depth, dtype, (None, None, None, None))
-        expect(self._path, f"{split}/labels", labels, "i8", (len(depth),))
-        self.finish()
-        self._last = self._background.submit(self._store, split, depth, labels)
+        expect(self._path, "depth", depth, "u1" if depth.dtype == self._dtype == "u1" else "f4", (None,) * 4)
+        if depth.dtype != self._dtype:
+            depth = to_bytes(depth, threads=threads) if self._dtype == "u1" else depth.astype(self._dtype)
+        return pack(depth, level=DEPTH_MAPS, threads=threads)
+
+    def append(self, split: str, depth: Packed, labels: np.ndarray) -> None:
+        """Add packed depth maps of n samples and labels i8 [n] to `split`."""
+        expect(self._path, f"{split}/labels", labels, "i8", depth.shape[:1])
+        append_rows(self._file.require_group(split), "depth", depth, level=DEPTH_MAPS)
+        self._labels[split].append(labels)
 
     def finish(self) -> None:
-        """Wait until all is stored; an error in the background is raised here."""
-        if self._last is not None:
-            self._last.result()
-
-    def _store(self, split: str, depth: np.ndarray, labels: np.ndarray) -> None:
-        stored = _as_stored(depth, self._dtype)
-        group = self._file.require_group(split)
-        append_rows(group, "depth", stored, level=DEPTH_MAPS)
-        append_rows(group, "labels", labels, level=LABELS)
+        """Write the labels, those of a split at once."""
+        for split, labels in self._labels.items():
+            append_rows(self._file[split], "labels", np.concatenate(labels), level=LABELS)
 
 
 @contextmanager
@@ -79,11 +68,8 @@ def new_depth(
     path: Path, *, classes: Sequence[str], views: Sequence[str], polarity: str, dtype: str
 ) -> Iterator[DepthWriter]:
     """Open a shard of depth maps for appending; it appears at `path` only when the block ends without an error."""
-    with (
-        new_h5(path, classes=classes, views=list(views), polarity=polarity) as file,
-        ThreadPoolExecutor(1) as background,
-    ):
-        writer = DepthWriter(path, file, dtype, background)
+    with new_h5(path, classes=classes, views=list(views), polarity=polarity) as file:
+        writer = DepthWriter(path, file, dtype)
         yield writer
         writer.finish()
 
@@ -107,16 +93,11 @@ class DepthReader:
         stored = self._file.rows(split, "depth", rows)
         return from_bytes(stored) if stored.dtype == np.uint8 else stored.astype("f4")
 
-    def chunks(self, split: str, rows: slice, samples: int, *, ahead: int = 2) -> Iterator[np.ndarray]:
-        """The depth maps of `rows`, `samples` at a time; the next `ahead` are read while the caller works."""
-        waiting: deque[Future] = deque()
-        with ThreadPoolExecutor(1) as reader:
-            for start in range(rows.start, rows.stop, samples):
-                waiting.append(reader.submit(self.depth, split, slice(start, min(start + samples, rows.stop))))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+    def chunks(self, split: str, rows: slice, samples: int) -> Iterator[np.ndarray]:
+        """The depth maps of `rows`, `samples` at a time; the next ones are read while the caller works."""
+        starts = range(rows.start, rows.stop, samples)
+        pieces = (slice(start, min(start + samples, rows.stop)) for start in starts)
+        return worked_ahead(lambda piece: self.depth(split, piece), pieces, threads=1)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.artifacts.checks import expect
 from stages.artifacts.files import MADE_BY_DVC, complete_file, must_exist
-from stages.artifacts.packing import create_packed, is_packed, read_packed, write_packed
+from stages.artifacts.packing import Packed, create_packed, is_packed, pack, read_packed, write_packed
 from stages.core.errors import InputError
 
 FORMAT = 2  # 1 was packed by gzip
@@ -61,22 +61,24 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def append_rows(group: h5py.Group, key: str, rows: np.ndarray, *, level: int | None) -> None:
+def append_rows(group: h5py.Group, key: str, rows: np.ndarray | Packed, *, level: int | None) -> None:
     """Add `rows` to the end of a dataset, which is made where it is missing, packed with `level` as `packing` says.
 
-    Where they are stored as they are, a chunk is one sample too, or 1024 numbers.
+    Rows that are packed already were so with the same level. Where they are stored as they are, a chunk is one sample
+    too, or 1024 numbers.
     """
     if key not in group and level is not None:
         create_packed(group, key, shape=rows.shape[1:], dtype=rows.dtype, level=level)
     elif key not in group:
         chunk = (1, *rows.shape[1:]) if rows.ndim > 1 else (1024,)
         group.create_dataset(key, (0, *rows.shape[1:]), rows.dtype, maxshape=(None, *rows.shape[1:]), chunks=chunk)
-    dataset, first = group[key], len(group[key])
-    dataset.resize(first + len(rows), axis=0)
+    dataset = group[key]
+    first = len(dataset)
+    dataset.resize(first + rows.shape[0], axis=0)
     if level is None:
         dataset[first:] = rows
     else:
-        write_packed(dataset, first, rows, level=level)
+        write_packed(dataset, first, rows if isinstance(rows, Packed) else pack(rows, level=level))
 
 
 def stored_classes(file: h5py.File) -> tuple[str, ...]:

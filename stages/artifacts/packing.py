@@ -7,6 +7,7 @@ after the other.
 
 import struct
 import zlib
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -44,11 +45,24 @@ def is_packed(dataset: h5py.Dataset) -> bool:
     return dataset.id.get_create_plist().get_filter_by_id(ZSTANDARD) is not None
 
 
-def write_packed(dataset: h5py.Dataset, first: int, rows: np.ndarray, *, level: int) -> None:
+class Packed(NamedTuple):
+    """Samples as a file has them, a chunk each."""
+
+    chunks: list[bytes]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def pack(rows: np.ndarray, *, level: int, threads: int | None = None) -> Packed:
+    """Pack `rows` on `threads`, every core when None."""
+    chunks = map_in_threads(lambda n: _pack(rows[n], level), len(rows), threads=threads)
+    return Packed(chunks, rows.shape, rows.dtype)
+
+
+def write_packed(dataset: h5py.Dataset, first: int, rows: Packed) -> None:
     """Write `rows` from sample `first` on."""
-    chunks = map_in_threads(lambda n: _pack(rows[n], level), len(rows))
-    identifier, rest = dataset.id, (0,) * (rows.ndim - 1)
-    for n, chunk in enumerate(chunks, first):
+    identifier, rest = dataset.id, (0,) * (len(rows.shape) - 1)
+    for n, chunk in enumerate(rows.chunks, first):
         identifier.write_direct_chunk((n, *rest), chunk)
 
 

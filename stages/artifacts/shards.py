@@ -91,7 +91,8 @@ class ShardedFile:
         """The array `key` of `rows`, a slice or increasing indices, of `split`; InputError names the damaged shard."""
         if split not in self.counts:
             raise InputError(f"{self.path}: no split '{split}'; it has {', '.join(self.counts)}")
-        wanted, pieces = np.arange(self.counts[split])[rows], []
+        count, pieces = self.counts[split], []
+        wanted = np.arange(*rows.indices(count)) if isinstance(rows, slice) else np.arange(count)[rows]
         for shard in self._shards:
             if split not in shard.rows:
                 continue

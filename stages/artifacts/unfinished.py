@@ -74,9 +74,17 @@ class Unfinished:
     @contextmanager
     def new_shard(self, shard: Shard) -> Iterator[Path]:
         """A name to write `shard` under; it is done when the block ends without an error."""
-        path = self.folder / f"{Path(shard.name).stem}.{socket.gethostname()}-{os.getpid()}.h5"
+        path = self.new_name(shard)
+        yield path
+        self.enter(shard, path)
+
+    def new_name(self, shard: Shard) -> Path:
+        """A name, of this process alone, to write `shard` under until it is entered."""
+        return self.folder / f"{Path(shard.name).stem}.{socket.gethostname()}-{os.getpid()}.h5"
+
+    def enter(self, shard: Shard, path: Path) -> None:
+        """Put the file at `path` among those that are done, as `shard`; it is removed where that fails."""
         try:
-            yield path
             with ThreadPoolExecutor(1) as thread:  # the disk is waited for while the bytes are hashed
                 synced = thread.submit(_sync, path)
                 entry = _entry_of(shard, path)

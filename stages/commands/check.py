@@ -18,7 +18,7 @@ from stages.artifacts.paths import Paths
 from stages.config.backbone import Backbone
 from stages.config.params import Params, load_document, set_key, unknown_names
 from stages.core.cli import run_command
-from stages.core.errors import InputError, one_line, shown
+from stages.core.errors import InputError, one_line, printable, shown
 from stages.core.yaml import checked
 from stages.datasets.registry import READERS
 from stages.detection.proposals import PROPOSALS
@@ -69,12 +69,7 @@ def mistakes(document: dict, root: Path) -> list[str]:
     """A line for every mistake in a params.yaml's `document`, beginning with its key; files are those of `root`."""
     known = [*_wrong_in(document, NAMES, root), *_run(FILES, Sections(document), root)]
     keys = {_key_of(line) for line in known}
-    return list(dict.fromkeys(map(_printable, [*known, *_wrong_when_changed(document, root, known=keys)])))
-
-
-def _printable(line: str) -> str:
-    """The line with what cannot be printed, as a line break in a value, in Python's spelling."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+    return list(dict.fromkeys(map(printable, [*known, *_wrong_when_changed(document, root, known=keys)])))
 
 
 def _wrong_in(document: dict, checks: tuple[Check, ...], root: Path) -> Iterator[str]:

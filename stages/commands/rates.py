@@ -105,7 +105,7 @@ def _render(clouds: np.ndarray, params: Params, device: torch.device) -> None:
         new_depth(Path(folder) / "depth.h5", classes=(), **attributes) as writer,
     ):
         maps = render(clouds, projection, device=where, in_bytes=params.render.dtype == "u1")
-        writer.append("test", maps, np.zeros(len(maps), np.int64))
+        writer.append("test", writer.packed(maps), np.zeros(len(maps), np.int64))
 
 
 def _taught(params: Params) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, printable
 
 TRACEBACK_VARIABLE = "STAGES_TRACEBACK"
 NOT_OPTIONS = ("params", "root")  # arguments of a `main` that only Python code gives
@@ -54,4 +54,4 @@ def run_command(main: Callable[..., None], parser: argparse.ArgumentParser) -> N
     except InputError as error:
         if wanted:
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {printable(str(error))}")

@@ -53,6 +53,11 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def printable(line: str) -> str:
+    """The line with what cannot be printed, as a line break in a value, in Python's spelling."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+
+
 def shown(value: Any) -> str:
     """A wrong value as a message shows it: as YAML spells it, and never more than a line's part."""
     if value is None or isinstance(value, bool):

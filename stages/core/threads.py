@@ -1,12 +1,13 @@
 """How many threads there are to use, and work shared out over them."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import TypeVar
 
-T = TypeVar("T")
+S, T = TypeVar("S"), TypeVar("T")
 RUNS_A_THREAD = 4  # enough that all threads end together, and few that wait for a task each
 
 
@@ -20,11 +21,11 @@ def available_cores() -> int:
     return min(cores, int(limit)) if limit.isdecimal() and int(limit) else cores
 
 
-def map_in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
-    """work(0) to work(count - 1) in order, over as many threads as there are cores, a few runs of them a thread."""
-    if count == 1:  # as work that is shared out already: a thread of its own would only cost time
-        return [work(0)]
-    cores = available_cores()
+def map_in_threads(work: Callable[[int], T], count: int, *, threads: int | None = None) -> Sequence[T]:
+    """work(0) to work(count - 1) in order, over `threads`, every core when None, a few runs of them a thread."""
+    cores = threads or available_cores()
+    if min(cores, count) == 1:  # as work that is shared out already: a thread of its own would only cost time
+        return [work(n) for n in range(count)]
     length = max(1, -(-count // (RUNS_A_THREAD * cores)))
 
     def work_on(start: int) -> list[T]:
@@ -32,6 +33,18 @@ def map_in_threads(work: Callable[[int], T], count: int) -> Sequence[T]:
 
     with ThreadPoolExecutor(cores) as pool:
         return list(chain.from_iterable(pool.map(work_on, range(0, count, length))))
+
+
+def worked_ahead(work: Callable[[S], T], pieces: Iterable[S], *, threads: int) -> Iterator[T]:
+    """work(piece) of each piece in order; `threads` of them work on the next ones while the caller uses one."""
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def write_behind(write: Callable[..., object], pieces: Iterable[tuple]) -> None:

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.connection import wait
 
 from stages.artifacts.shards import Shard
 from stages.config.run import Run
 from stages.core.cli import warn
 from stages.core.errors import InputError
-from stages.engine.task import Report, Task, Worker, thread_variables
+from stages.core.threads import write_behind
+from stages.engine.task import Report, Task, Worker, environment, thread_variables
 
 
 def run_local(task: Task, shards: Sequence[Shard], run: Run, report: Report) -> None:
@@ -40,10 +40,10 @@ def run_local(task: Task, shards: Sequence[Shard], run: Run, report: Report) -> 
 
 
 def _run_here(task: Task, shards: Sequence[Shard], report: Report) -> None:
+    """One shard after the other; each is hashed and waits for the disk while the next one is made."""
     if shards:
         worker = task.make_worker()
-        for shard in shards:
-            task.do(worker, shard, report)
+        write_behind(lambda enter: enter(), ((task.write(worker, shard, report),) for shard in shards))
 
 
 def _in_pool(task: Task, shards: Sequence[Shard], run: Run) -> Iterator[Shard]:
@@ -52,7 +52,7 @@ def _in_pool(task: Task, shards: Sequence[Shard], run: Run) -> Iterator[Shard]:
     ranks = context.SimpleQueue()
     for rank in range(workers):
         ranks.put(rank)
-    with _environment(thread_variables(run.threads)):
+    with environment(thread_variables(run.threads)):
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(task, ranks, run.gpus))
         try:
             futures = {pool.submit(_do, shard): shard for shard in shards}
@@ -88,18 +88,3 @@ def _end_with_parent() -> None:
     """A pool whose process was killed would wait for work for ever."""
     wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """`variables` for the processes that begin in the block: libraries read them when they are loaded."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

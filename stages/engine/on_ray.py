@@ -11,7 +11,7 @@ import stages
 from stages.artifacts.shards import Shard
 from stages.config.run import Run
 from stages.core.errors import InputError, one_line, shown
-from stages.engine.task import Report, Task, Worker, thread_variables
+from stages.engine.task import Report, Task, Worker, environment, thread_variables
 
 RETRIES = 10  # of a shard whose process or machine was lost
 STORE_BYTES = 80_000_000  # of Ray's shared memory where it is started here: shards go through files
@@ -56,12 +56,14 @@ def _connect(ray, run: Run) -> None:
     code = str(Path(stages.__file__).parents[1])
     variables = thread_variables(run.threads) | {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
-    options = {"runtime_env": {"env_vars": variables}, "log_to_driver": False, "logging_level": logging.ERROR}
-    if run.address is None:
+    options = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if run.address is None:  # its processes have this environment: with a runtime_env Ray would begin them twice
         cores = {"num_cpus": run.workers * run.threads, "num_gpus": run.gpus, "object_store_memory": STORE_BYTES}
         options |= {"include_dashboard": False, **cores}
+    else:
+        options["runtime_env"] = {"env_vars": variables}
     try:
-        with warnings.catch_warnings(action="ignore"):  # the error says the same
+        with environment(variables), warnings.catch_warnings(action="ignore"):  # the error says the same
             ray.init(address=run.address or "local", **options)
     except Exception as error:  # Ray raises plain ones too
         what = f"no Ray cluster: {one_line(error)[:200]}; expected {ADDRESSES}"

@@ -1,7 +1,10 @@
 """What an engine is given: how a worker is made, and where its shards go."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stages.artifacts.shards import Shard
@@ -19,14 +22,33 @@ class Task:
     unfinished: Unfinished
     loads_model: bool
 
-    def do(self, worker: Worker, shard: Shard, report: Report = lambda _: None) -> None:
+    def do(self, worker: Worker, shard: Shard) -> None:
         """Make `shard`, unless it is done: a shard comes again after its process was lost."""
-        if self.unfinished.is_done(shard):
-            return
-        with self.unfinished.new_shard(shard) as path:
-            worker(shard, path, report)
+        if not self.unfinished.is_done(shard):
+            self.write(worker, shard)()
+
+    def write(self, worker: Worker, shard: Shard, report: Report = lambda _: None) -> Callable[[], None]:
+        """Write `shard`; a call of what is returned, in any thread, waits for the disk and enters it as done."""
+        path = self.unfinished.new_name(shard)
+        worker(shard, path, report)
+        return partial(self.unfinished.enter, shard, path)
 
 
 def thread_variables(threads: int) -> dict[str, str]:
     """The environment of a worker process: threads of BLAS, OpenMP, torch, Numba and of this project's own loops."""
     return {"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)}
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """`variables` for the processes that begin in the block: libraries read them when they are loaded."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -55,7 +55,7 @@ def write_maps(path: Path, samples: int) -> None:
         unfinished.new_shard(shard) as file,
         new_depth(file, classes=["blob"], views=views, polarity="white_background", dtype="u1") as writer,
     ):
-        writer.append("test", render(points.astype("f4"), projection), np.zeros(samples, "i8"))
+        writer.append("test", writer.packed(render(points.astype("f4"), projection)), np.zeros(samples, "i8"))
 
 
 def compare(name: str, model: torch.nn.Module, path: Path, *, repeats: int, device: torch.device) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, printable
 from stages.own.inputs import find_files
 from stages.own.results import ReadError
 
@@ -27,7 +27,7 @@ class Failures:
     def __call__(self, source: str, error: InputError) -> None:
         """Tell of one; what `on_error` of `PointClip` takes."""
         self.count += 1
-        say(f"error: {error}")
+        say(f"error: {printable(str(error))}")
 
     @property
     def status(self) -> int:

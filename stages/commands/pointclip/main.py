@@ -9,7 +9,7 @@ import sys
 from typing import NoReturn
 
 from stages.core.cli import TRACEBACK_VARIABLE
-from stages.core.errors import InputError
+from stages.core.errors import InputError, printable
 
 # Every subcommand is a module beside this one with `add_parser(commands)`: it adds its parser and sets its `run`, which
 # takes the parsed arguments and gives the exit status. They import what is slow inside `run`.
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     except InputError as error:
         if asked.traceback or TRACEBACK_VARIABLE in os.environ:
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {printable(str(error))}")
     except BrokenPipeError:  # whoever reads stdout has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
