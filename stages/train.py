@@ -76,9 +76,8 @@ def _clouds(dataset: str, backbone: str, params: Params, paths: Paths, device: t
     encoder = load_backbone(backbone, params.backbone_entry(backbone), device=device, root=paths.root)
     checkpoint_batch = params.extract.batch_size if device.type == "cuda" else None
     with open_points(paths.points(dataset)) as points:
-        splits = [
-            posed(points.points(split), points.up_axis, params.render, split=split) for split in ("train", "test")
-        ]
+        how = points.up_axis, params.render
+        splits = [posed(points.points(split), *how, split=split) for split in ("train", "test")]
     tensors = (torch.from_numpy(split).to(device) for split in splits)
     encode = partial(encoder.encode_maps, checkpoint_batch=checkpoint_batch)
     fingerprint = encoder.image_fingerprint(checkpoint_batch=checkpoint_batch)
