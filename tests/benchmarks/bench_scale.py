@@ -1,11 +1,12 @@
 """Stages over many objects: seconds, memory, what shards cost, and Ray beside the local engine.
 
-    python tests/benchmarks/bench_scale.py [--counts 1000 10000 100000] [--features 1000000] [--no-ray]
+    python tests/benchmarks/bench_scale.py [--counts 1000 10000 100000] [--repeats 3] [--features 1000000] [--no-ray]
 
 Clouds of 1,024 random points are rendered and encoded by the bundled backbone, in a folder of its own, by the stages as
 a person runs them. Seconds are the clock's and the CPU's of all processes; memory is the largest resident set of any of
-them, which counts a mapped file's pages. At the second count one file is compared with shards, by CPU seconds, and the
-engines with two workers each, by the clock: machine and cores must be idle. Then the hours that 800,000 objects take.
+them, which counts a mapped file's pages. Then the hours that 800,000 objects take. The engines are compared with two
+workers each, by the clock: `render` at the last count, since Ray takes seconds to start, `extract` at the second. There
+one file is also compared with shards, by the least CPU seconds of some repeats in turn. The machine must be idle.
 `--features` measures `search` and `evaluate` on so many generated features of one view and 512 numbers instead.
 """
 
@@ -87,12 +88,12 @@ def measured(folder: Path, stage: str, *arguments: str) -> Used:
     return Used(time.perf_counter() - begun, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss)
 
 
-def both(folder: Path, **run) -> dict[str, Used]:
-    """Both stages from the points that are there, with changes of section `run`."""
+def anew(folder: Path, stage: str, **run) -> Used:
+    """A stage from its input that is there, with changes of section `run`."""
     project(folder, **run)
-    for output in (Paths(folder).depth(NAME), Paths(folder).features(NAME, BACKBONE).parent):
-        shutil.rmtree(output, ignore_errors=True)
-    return {stage: measured(folder, stage, *arguments) for stage, arguments in STAGES.items()}
+    output = Paths(folder).depth(NAME) if stage == "render" else Paths(folder).features(NAME, BACKBONE).parent
+    shutil.rmtree(output, ignore_errors=True)
+    return measured(folder, stage, *STAGES[stage])
 
 
 def by_count(folder: Path, counts: list[int]) -> Iterator[tuple[int, dict[str, Used]]]:
@@ -102,29 +103,30 @@ def by_count(folder: Path, counts: list[int]) -> Iterator[tuple[int, dict[str, U
     )
     for count in counts:
         new_points(folder, count, shard_samples=4096)
-        found = both(folder, workers=1)
+        found = {stage: anew(folder, stage, workers=1) for stage in STAGES}
         for stage, used in found.items():
             row = f"{used.clock:.1f} | {used.cpu:.1f} | {count / used.clock:.0f} | {used.memory / 1e9:.2f} GB"
             print(f"| {count:,} | {stage} | {row} |", flush=True)
         yield count, found
 
 
-def compared(folder: Path, count: int, *, with_ray: bool) -> None:
-    """Shards beside one file, and Ray beside the pool."""
-    new_points(folder, count, shard_samples=4096)
-    one, many = (both(folder, shard_samples=samples) for samples in (count, 4096))
-    for stage in STAGES:
-        ratio = many[stage].cpu / one[stage].cpu - 1
-        print(f"{stage} of {count:,} objects: {100 * ratio:+.1f} % CPU in shards of 4,096 beside one file")
-    engines = {"local": both(folder, workers=2, shard_samples=1024)}
-    if with_ray:
-        engines["ray"] = both(folder, workers=2, shard_samples=1024, engine="ray")
-    for name, found in engines.items():
-        rates = ", ".join(f"{stage} {count / used.clock:.0f} objects/s" for stage, used in found.items())
-        print(f"{name}, two workers: {rates}; {max(used.memory for used in found.values()) / 1e9:.2f} GB the largest")
-    if with_ray:
-        shares = (f"{stage} {engines['local'][stage].clock / used.clock:.2f}" for stage, used in engines["ray"].items())
-        print(f"ray beside local: {', '.join(shares)} times as fast")
+def engines(folder: Path, stage: str, count: int) -> None:
+    """Ray beside the pool, two workers each, on the input that is there."""
+    found = {name: anew(folder, stage, workers=2, shard_samples=1024, engine=name) for name in ("local", "ray")}
+    rates = ", ".join(f"{name} {count / used.clock:.0f}" for name, used in found.items())
+    share, largest = found["local"].clock / found["ray"].clock, max(used.memory for used in found.values())
+    print(
+        f"{stage} of {count:,} by two workers, objects/s: {rates}; Ray is {share:.2f} times as fast; "
+        f"{largest / 1e9:.2f} GB the largest process",
+        flush=True,
+    )
+
+
+def shards(folder: Path, stage: str, count: int, repeats: int) -> None:
+    """Shards beside one file, on the input that is there."""
+    rounds = [[anew(folder, stage, shard_samples=samples).cpu for samples in (count, 4096)] for _ in range(repeats)]
+    one, many = map(min, zip(*rounds, strict=True))
+    print(f"{stage} of {count:,}: {100 * (many / one - 1):+.1f} % CPU in shards of 4,096 beside one file", flush=True)
 
 
 def hours(found: dict[int, dict[str, Used]]) -> None:
@@ -173,6 +175,7 @@ def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--features", type=int)
     parser.add_argument("--no-ray", action="store_true")
     arguments = parser.parse_args()
@@ -181,10 +184,16 @@ def main() -> None:
         if arguments.features:
             on_features(Path(name), arguments.features)
             return
-        found = dict(by_count(Path(name), arguments.counts))
+        folder, counts = Path(name), sorted(arguments.counts)
         with_ray = not arguments.no_ray and importlib.util.find_spec("ray") is not None
-        compared(Path(name), sorted(arguments.counts)[:2][-1], with_ray=with_ray)
-        hours(found)
+        hours(dict(by_count(folder, counts)))
+        if with_ray:
+            engines(folder, "render", counts[-1])
+        new_points(folder, counts[:2][-1], shard_samples=4096)
+        for stage in STAGES:
+            shards(folder, stage, counts[:2][-1], arguments.repeats)
+        if with_ray:
+            engines(folder, "extract", counts[:2][-1])
 
 
 if __name__ == "__main__":
