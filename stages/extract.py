@@ -65,7 +65,8 @@ class Encoder:
     def encode(self, maps: DepthReader | RenderedMaps, split: str, rows: slice, report: Report) -> np.ndarray:
         """Features f4 [n, V, D] of some rows; the next maps are made ready while some are encoded."""
         pieces = maps.chunks(split, rows, max(1, self._batch_size // len(maps.views)))
-        return self._model.encode_pieces(_reported(pieces, report), batch_size=self._batch_size, tower=self._tower)
+        shape, how = (rows.stop - rows.start, len(maps.views)), {"batch_size": self._batch_size, "tower": self._tower}
+        return self._model.encode_pieces(_reported(pieces, report), shape, **how)
 
 
 def _reported(pieces: Iterator[Maps], report: Report) -> Iterator[Maps]:

@@ -520,7 +520,8 @@ def test_a_tower_is_compiled_where_the_batches_that_are_left_pay_for_it(bundled,
         monkeypatch.setattr("stages.backbones.clip.break_even", lambda *_, seconds=pays_from: seconds)
         shapes.clear()
         tower = bundled.image_tower(batch_size=2, maps=32)
-        found = bundled.encode_pieces([maps[start : start + 1] for start in range(16)], batch_size=2, tower=tower)
+        pieces = [maps[start : start + 1] for start in range(16)]
+        found = bundled.encode_pieces(pieces, maps.shape[:2], batch_size=2, tower=tower)
         assert shapes == expected  # one to compile, then the five that are left of sixteen
         np.testing.assert_allclose(found, plain, atol=1e-6)
 
@@ -569,7 +570,8 @@ def test_maps_in_pieces_have_the_features_of_all_at_once(bundled, depth):
     together = bundled.encode_depth(depth, batch_size=6)
     pieces = (torch.from_numpy(piece) for piece in np.array_split(depth, 2))
     tower = bundled.image_tower(batch_size=3, maps=6)
-    np.testing.assert_allclose(bundled.encode_pieces(pieces, batch_size=3, tower=tower), together, atol=1e-6)
+    found = bundled.encode_pieces(pieces, depth.shape[:2], batch_size=3, tower=tower)
+    np.testing.assert_allclose(found, together, atol=1e-6)
 
 
 def test_gradients_are_the_same_encoded_again_in_parts(bundled):

@@ -71,26 +71,37 @@ class ClipModel:
     def encode_depth(self, depth: Maps, *, batch_size: int) -> np.ndarray:
         """Features f4 [N, V, D] of depth maps f4 [N, V, R, R] in 0..1, `batch_size` maps at a time."""
         tower = self.image_tower(batch_size=batch_size, maps=depth.shape[0] * depth.shape[1])
-        return self.encode_pieces([depth], batch_size=batch_size, tower=tower)
+        return self.encode_pieces([depth], tuple(depth.shape[:2]), batch_size=batch_size, tower=tower)
 
     def image_tower(self, *, batch_size: int, maps: int) -> CompiledWhereItPays:
         """The image tower for `encode_pieces`; where `maps` maps of all calls pay for it, it is compiled on the way."""
         pays_from = break_even(self._model.visual, self.device)
         return CompiledWhereItPays(self._model.encode_image, batches=-(-maps // batch_size), pays_from=pays_from)
 
-    def encode_pieces(self, pieces: Iterable[Maps], *, batch_size: int, tower: CompiledWhereItPays) -> np.ndarray:
+    def encode_pieces(
+        self, pieces: Iterable[Maps], shape: tuple[int, int], *, batch_size: int, tower: CompiledWhereItPays
+    ) -> np.ndarray:
         """The same of depth maps that come in pieces [n, V, R, R], by a `tower` of `image_tower`.
 
-        The next piece is made and sent to the device while it encodes this one.
+        `shape` is (N, V) of all pieces together. The next one is made and sent to the device while it encodes this one.
         """
-        waiting, done, views = deque(), [], 0
+        features, done = np.empty(0, np.float32), 0
+        for batch in self._encoded(pieces, batch_size, tower):
+            if not done:  # now that the width is known: a list of batches would lie in memory beside their whole
+                features = np.empty((shape[0] * shape[1], batch.shape[1]), np.float32)
+            features[done : done + len(batch)] = batch
+            done += len(batch)
+        return features.reshape(*shape, -1)
+
+    def _encoded(self, pieces: Iterable[Maps], batch_size: int, tower: CompiledWhereItPays) -> Iterator[torch.Tensor]:
+        """Features f4 [B, D] of one batch after the other."""
+        waiting = deque()
         for piece in pieces:
-            views = piece.shape[1]
             for batch in self._batches(piece, batch_size, self.resolution):
                 waiting.append(_OnItsWay(self._encode_batch(batch, tower)))
                 if len(waiting) > BATCHES_AHEAD:
-                    done.append(waiting.popleft().arrived())
-        return _together([*done, *(features.arrived() for features in waiting)], views=views)
+                    yield waiting.popleft().arrived()
+        yield from (features.arrived() for features in waiting)
 
     def encode_patches(
         self, depth: Maps, *, batch_size: int, resolution: int | None = None, dtype: torch.dtype = torch.float32
@@ -112,7 +123,7 @@ class ClipModel:
             _OnItsWay(self._encode_patch_batch(batch, resolution).to(dtype))
             for batch in self._batches(depth, batch_size, size)
         ]
-        return lambda: _together([features.arrived() for features in on_their_way], views=depth.shape[1])
+        return lambda: torch.cat([one.arrived() for one in on_their_way]).unflatten(0, (-1, depth.shape[1])).numpy()
 
     def encode_photos(self, photos: np.ndarray, *, batch_size: int, normalisation: str = "clip") -> np.ndarray:
         """Features f4 [N, D] of colour pictures f4 [N, 3, R, R] in 0..1, resized to the model's own resolution.
@@ -267,10 +278,6 @@ class _OnItsWay:
         if self._sent is not None:
             self._sent.synchronize()
         return self._values
-
-
-def _together(features: list[torch.Tensor], *, views: int) -> np.ndarray:
-    return torch.cat(features).unflatten(0, (-1, views)).numpy()
 
 
 def resize(maps: torch.Tensor, resolution: int) -> torch.Tensor:

@@ -75,7 +75,8 @@ def compare(name: str, model: torch.nn.Module, path: Path, *, repeats: int, devi
 
         def stage() -> None:
             tower = clip.image_tower(batch_size=BATCH, maps=images)
-            clip.encode_pieces(maps.chunks("test", rows, step), batch_size=BATCH, tower=tower)
+            chunks, shape = maps.chunks("test", rows, step), (rows.stop, len(maps.views))
+            clip.encode_pieces(chunks, shape, batch_size=BATCH, tower=tower)
 
         loop(), stage()
         runs = [(*both_seconds(loop), *both_seconds(stage)) for _ in range(repeats)]
