@@ -119,6 +119,16 @@ def test_maps_that_are_bytes_already_are_stored_as_they_are_and_no_others(tmp_pa
             write_depth(tmp_path / "wrong", wrong, dtype=dtype)
 
 
+def test_an_error_while_depth_maps_are_stored_reaches_the_caller(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise InputError("no room")
+
+    monkeypatch.setattr("stages.artifacts.depth.to_bytes", fails)
+    with pytest.raises(InputError, match="no room"):
+        write_depth(tmp_path / "depth", np.zeros((1, 1, 2, 2), "f4"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_writer_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
     path = tmp_path / "depth.h5"
     path.write_text("earlier")

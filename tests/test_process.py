@@ -14,7 +14,7 @@ from stages.core.memory import keep_freed_memory
 from stages.core.threads import map_in_threads, worked_ahead, write_behind
 
 ROOT = Path(__file__).parents[1]
-BLOCKS, BYTES, PAGE = 20, 2**27, 4096
+BLOCKS, BYTES = 20, 2**27
 NEW_PAGES = f"""
 import resource
 import numpy as np
