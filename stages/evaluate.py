@@ -10,7 +10,7 @@ from stages.artifacts.figures import ClassificationMetrics
 from stages.artifacts.files import read_json
 from stages.artifacts.metrics import write_metrics
 from stages.artifacts.paths import Paths
-from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
+from stages.artifacts.predictions import new_predictions
 from stages.artifacts.prompts import read_prompts
 from stages.config.params import Params, load_params
 from stages.core.cli import run_stage
@@ -19,12 +19,10 @@ from stages.retrieval.evaluation import retrieval_figures
 from stages.zeroshot.ablations import ablations
 from stages.zeroshot.classifier import prompt_ids
 from stages.zeroshot.corruptions import corruption_figures
-from stages.zeroshot.evaluation import by_sentences, classify, leakage, protocol_figures, single_views
+from stages.zeroshot.evaluation import best_classes, by_sentences, leakage, protocol_figures, single_views
 from stages.zeroshot.none_of_these import none_of_these
 from stages.zeroshot.protocols import classifiers
 from stages.zeroshot.temperature import calibrated
-
-ZERO_SHOT = {"shots": 0, "seed": 0}
 
 
 def main(dataset: str, backbone: str, *, params: Params | None = None, root: Path = Path()) -> None:
@@ -42,38 +40,40 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
         name: calibrated(plain[name], kind=config.temperature, labelled=labelled, evaluated=features)
         for name in config.protocols
     }
-    predictions = {name: classify(features, classifier) for name, classifier in scored.items()}
-    labels_read = {name: classifier.labels_read for name, classifier in scored.items()}
-    protocols = protocol_figures(predictions, features.labels, labels_read=labels_read, config=config)
-    metrics = ClassificationMetrics(
-        samples=len(features.labels),
-        classes=len(features.classes),
-        leakage=leakage(protocols),
-        protocols=protocols,
-        views=single_views(features, scored[config.baseline].text),
-        sentences={
-            name: by_sentences(features, prompts, prompt_ids(prompts, prompt_set=name, class_names=features.classes))
-            for name in sorted(set(config.protocols.values()))
-        },
-        retrieval={
-            split: retrieval_figures(read_features(stored, split), scored[config.baseline].text)
-            for split in ("train", "test")
-            if split in splits
-        },
-        ablations=ablations(features, plain, labelled=labelled, config=config),
-        none_of_these=none_of_these(features, plain[config.baseline], labelled=labelled, config=config),
-        corruptions=corruption_figures(
-            plain[config.baseline], splits=splits, read=lambda split: read_features(stored, split), config=config
-        ),
-    )
+    best = best_classes(features, scored[config.baseline])
+    with new_predictions(paths.predictions(dataset, backbone)) as add:
+        protocols = protocol_figures(
+            features,
+            scored,
+            baseline=best,
+            config=config,
+            keep=lambda name, found: add(features.labels, found.ranked, found.scores, method=name),
+        )
+        metrics = ClassificationMetrics(
+            samples=len(features.labels),
+            classes=len(features.classes),
+            leakage=leakage(protocols),
+            protocols=protocols,
+            views=single_views(features, scored[config.baseline].text),
+            sentences={
+                name: by_sentences(
+                    features, prompts, prompt_ids(prompts, prompt_set=name, class_names=features.classes)
+                )
+                for name in sorted(set(config.protocols.values()))
+            },
+            retrieval={
+                split: retrieval_figures(read_features(stored, split), scored[config.baseline].text)
+                for split in ("train", "test")
+                if split in splits
+            },
+            ablations=ablations(features, plain, labelled=labelled, config=config),
+            none_of_these=none_of_these(features, plain[config.baseline], labelled=labelled, config=config),
+            corruptions=corruption_figures(
+                plain[config.baseline], splits=splits, read=lambda split: read_features(stored, split), config=config
+            ),
+        )
     names = np.array(features.classes)
-    first = names[predictions[config.baseline].ranked[:, 0]]
-    write_confusions(paths.confusions(dataset, backbone), names[features.labels], first)
-    columns = [
-        prediction_columns(features.labels, found.ranked, found.scores, method=name, **ZERO_SHOT)
-        for name, found in predictions.items()
-    ]
-    write_predictions(paths.predictions(dataset, backbone), stacked(columns))
+    write_confusions(paths.confusions(dataset, backbone), names[features.labels], names[best])
     write_metrics(paths.metrics(dataset, backbone), metrics)
 
 

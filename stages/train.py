@@ -17,7 +17,7 @@ from stages.artifacts.fewshot import write_adapted, write_curves, write_epochs, 
 from stages.artifacts.files import read_json, write_json
 from stages.artifacts.paths import Paths
 from stages.artifacts.points import open_points
-from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
+from stages.artifacts.predictions import new_predictions
 from stages.artifacts.prompts import read_prompts
 from stages.backbones.device import choose_device
 from stages.config.params import Params, load_params
@@ -88,12 +88,10 @@ def _write(folder: Path, task: Task, results: dict[RunSpec, RunResult], labels: 
     """The predictions of every run and of the zero-shot classifier, those of every epoch, features, and models."""
     logits = {RunSpec("zero_shot", 0, 0): task.zero_shot.logits(task.test).cpu()}
     logits |= {spec: result.logits for spec, result in results.items()}
-    ranked = {spec: rank_classes(scores.numpy(), top=RANKS) for spec, scores in logits.items()}
-    tables = [
-        prediction_columns(labels, *best, method=spec.name, shots=spec.shots, seed=spec.seed)
-        for spec, best in ranked.items()
-    ]
-    write_predictions(folder / "predictions.parquet", stacked(tables))
+    with new_predictions(folder / "predictions.parquet") as add:
+        for spec, scores in logits.items():
+            best = rank_classes(scores.numpy(), top=RANKS)
+            add(labels, *best, method=spec.name, shots=spec.shots, seed=spec.seed)
     recorded = [(spec, one.epoch_predictions) for spec, one in results.items() if one.epoch_predictions is not None]
     rows = [(spec.name, spec.shots, spec.seed, predictions.numpy()) for spec, predictions in recorded]
     write_epochs(folder / "epochs.parquet", rows)

@@ -13,7 +13,7 @@ from stages.artifacts.features import read_features, write_features
 from stages.artifacts.files import write_json
 from stages.artifacts.hdf5 import append_rows, read_rows
 from stages.artifacts.points import open_points, write_points
-from stages.artifacts.predictions import read_ranked, write_predictions
+from stages.artifacts.predictions import new_predictions, read_hits, read_ranked
 from stages.artifacts.prompts import read_prompts, write_prompts
 from stages.artifacts.types import Clouds, PointCloudDataset, Prompts
 from stages.core.errors import InputError
@@ -195,20 +195,17 @@ def test_json_refuses_not_a_number(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_ranked_predictions_come_back_by_sample(tmp_path):
-    columns = {
-        "sample": [0, 0, 1, 1] * 2,
-        "label": [1, 1, 0, 0] * 2,
-        "method": ["a"] * 4 + ["b"] * 4,
-        "shots": [0] * 8,
-        "seed": [0] * 8,
-        "rank": [0, 1] * 4,
-        "predicted": [1, 0, 0, 1, 0, 1, 1, 0],
-        "score": [0.75, 0.25, 0.5, 0.5] * 2,
-    }
-    write_predictions(tmp_path / "p.parquet", columns)
+def test_ranked_predictions_come_back_by_sample(tmp_path, monkeypatch):
+    labels, given = np.array([1, 0, 1]), np.array([[0.75, 0.25], [0.5, 0.5], [1, 0]], "f4")
+    best = {"b": [[0, 1], [1, 0], [1, 0]], "a": [[1, 0], [0, 1], [0, 1]]}
+    monkeypatch.setattr("stages.artifacts.predictions.BLOCK", 2)  # samples at a time
+    with new_predictions(tmp_path / "p.parquet") as add:
+        for method, ranked in best.items():
+            add(labels, np.array(ranked), given, method=method)
     ranked, scores = read_ranked(tmp_path / "p.parquet", method="b")
-    assert (ranked.tolist(), scores.tolist()) == ([[0, 1], [1, 0]], [[0.75, 0.25], [0.5, 0.5]])
+    assert (ranked.tolist(), scores.tolist()) == (best["b"], given.tolist())
+    hits = {name: right.tolist() for name, right in read_hits(tmp_path / "p.parquet").items()}
+    assert hits == {"a": [True, True, False], "b": [False, False, True]}
     with pytest.raises(InputError, match=r"p.parquet: no method 'c'; it has a, b"):
         read_ranked(tmp_path / "p.parquet", method="c")
 

@@ -27,7 +27,7 @@ from stages.artifacts.figures import (
 from stages.artifacts.files import write_json
 from stages.artifacts.metrics import read_metrics, write_metrics
 from stages.artifacts.paths import Paths
-from stages.artifacts.predictions import prediction_columns, stacked, write_predictions
+from stages.artifacts.predictions import new_predictions
 from stages.artifacts.prompts import write_prompts
 from stages.artifacts.types import Prompts
 from stages.config.params import load_params
@@ -211,14 +211,9 @@ def test_a_protocol_named_like_a_search_is_refused_and_nothing_is_written(root):
 def test_few_shots_are_scored_apart_from_zero_shot(root):
     labels, folder = np.array([0, 0, 1, 0]), Paths(root).few_shot(*RUN)
     ranked = {("zero_shot", 0, 0): [0, 0, 1, 1], ("adapter", 2, 0): [0, 0, 1, 0]}
-    tables = [
-        prediction_columns(
-            labels, np.array(best)[:, None], np.ones((4, 1), "f4"), method=method, shots=shots, seed=seed
-        )
-        for (method, shots, seed), best in ranked.items()
-    ]
-    folder.mkdir(parents=True)
-    write_predictions(folder / "predictions.parquet", stacked(tables))
+    with new_predictions(folder / "predictions.parquet") as add:
+        for (method, shots, seed), best in ranked.items():
+            add(labels, np.array(best)[:, None], np.ones((4, 1), "f4"), method=method, shots=shots, seed=seed)
     write_epochs(folder / "epochs.parquet", [])
     ours = {"prompts": [[0], [1]], "view_weights": [0.5, 0.5], "labels_read": "none"}
     write_json(folder / "texts.json", {"ours": ours, "as_published": None})

@@ -1,6 +1,7 @@
 """reports/plots/confusions/<dataset>_<backbone>.csv: actual and predicted class of every evaluated sample."""
 
 import csv
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +20,10 @@ def write_confusions(path: Path, actual: Sequence[str], predicted: Sequence[str]
 
 def read_confusions(path: Path, class_names: Sequence[str]) -> np.ndarray:
     """How often each class was taken for which: counts i8 [C, C], true classes by row; InputError on other names."""
-    rows = list(csv.reader(read_text(path).splitlines()))
     counts = np.zeros((len(class_names),) * 2, np.int64)
     number = {name: index for index, name in enumerate(class_names)}
-    for line, row in enumerate(rows[1:], start=2):
+    rows = itertools.islice(csv.reader(read_text(path).splitlines()), 1, None)
+    for line, row in enumerate(rows, start=2):
         if len(row) != len(COLUMNS) or not set(row) <= set(number):
             raise InputError(f"{path}: line {line}: {', '.join(row)}; expected two class names of the dataset")
         counts[tuple(number[name] for name in row)] += 1

@@ -4,6 +4,8 @@ The numbers of vectors differ too much for a dictionary; by bytes (all first one
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,10 +32,18 @@ def vectors_of(column: pa.ChunkedArray) -> np.ndarray:
 
 def write_parquet(path: Path, columns: dict, *, metadata: dict[str, str] | None = None) -> None:
     table = pa.table(columns, metadata=metadata or None)
-    by_byte = [f"{field.name}.list.element" for field in table.schema if pa.types.is_fixed_size_list(field.type)]
-    whole = [field.name for field in table.schema if not pa.types.is_fixed_size_list(field.type)]
-    with complete_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", use_dictionary=whole, use_byte_stream_split=by_byte)
+    with new_parquet(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+@contextmanager
+def new_parquet(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """What writes tables of `schema` one below the other; the file has its name once the block succeeds."""
+    by_byte = [f"{field.name}.list.element" for field in schema if pa.types.is_fixed_size_list(field.type)]
+    whole = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
+    packed = {"compression": "zstd", "use_dictionary": whole, "use_byte_stream_split": by_byte}
+    with complete_file(path) as temporary, pq.ParquetWriter(temporary, schema, **packed) as writer:
+        yield writer
 
 
 def with_json(values: dict[str, object]) -> dict[str, str]:
@@ -47,12 +57,16 @@ def json_metadata(table: pa.Table, name: str, default: Value) -> Value:
     return default if text is None else json.loads(text)
 
 
-def read_parquet(path: Path, columns: tuple[str, ...]) -> pa.Table:
+def read_parquet(
+    path: Path, columns: tuple[str, ...], *, only: Sequence[str] | None = None, where: tuple[str, object] | None = None
+) -> pa.Table:
+    """The table at `path`, which must have these `columns`; of it `only` some, and the rows `where` one has a value."""
     must_exist(path)
+    rows = where and [(where[0], "==", where[1])]
     try:
-        table = pq.read_table(path)
+        names = pq.read_schema(path).names
+        if tuple(names) != columns:
+            raise InputError(f"{path}: columns {names}, expected {list(columns)}")
+        return pq.read_table(path, columns=only and list(only), filters=rows)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from error
-    if tuple(table.column_names) != columns:
-        raise InputError(f"{path}: columns {table.column_names}, expected {list(columns)}")
-    return table

@@ -3,7 +3,7 @@
 N samples, P points, V views, D embedding, C classes, T prompts.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -61,6 +61,10 @@ class Features:
     labels: np.ndarray
     classes: tuple[str, ...]
     logit_scale: float
+
+    def rows(self, rows) -> "Features":
+        """The features at `rows`, in that order."""
+        return replace(self, values=self.values[rows], labels=self.labels[rows])
 
 
 @dataclass(frozen=True)

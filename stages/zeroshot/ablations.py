@@ -6,7 +6,7 @@ from typing import get_args
 from stages.artifacts.figures import AblationFigures
 from stages.artifacts.types import Features
 from stages.config.evaluate import Evaluate, Temperature, ViewPooling
-from stages.zeroshot.evaluation import Classifier, ablation_figures, classify
+from stages.zeroshot.evaluation import Classifier, ablation_figures
 from stages.zeroshot.temperature import WITHOUT_LABELS, calibrated
 
 
@@ -32,13 +32,4 @@ def ablations(
             if labelled is not None or kind in WITHOUT_LABELS
         },
     }
-    unchanged = classify(features, plain)
-    return {
-        what: ablation_figures(
-            unchanged,
-            {value: (classify(features, one), one.labels_read) for value, one in values.items()},
-            features.labels,
-            config=config,
-        )
-        for what, values in changed.items()
-    }
+    return ablation_figures(features, plain, changed, config=config)

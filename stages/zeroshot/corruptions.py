@@ -36,12 +36,11 @@ def corruption_figures(
                 f"split {name}: its {len(features.labels)} labels are not those of the test split's objects"
             )
         found.setdefault(corruption, {})[severity] = _outcome(features, classifier)
-    objects = Features(clean.values[rows], clean.labels[rows], clean.classes, clean.logit_scale)
     every = [one for by_severity in found.values() for one in by_severity.values()]
     return CorruptionFigures(
         labels_read=classifier.labels_read,
         objects=len(rows),
-        clean=_accuracy([_outcome(objects, classifier)], config),
+        clean=_accuracy([_Outcome(*(values[rows] for values in _outcome(clean, classifier)))], config),
         by_severity={
             name: {severity: _accuracy([one], config) for severity, one in by_severity.items()}
             for name, by_severity in found.items()

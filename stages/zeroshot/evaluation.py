@@ -1,7 +1,7 @@
 """What a protocol's classifier scores on labelled features: ranked classes and figures of merit."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -10,13 +10,13 @@ import numpy as np
 from stages.artifacts.figures import AblationFigures, AccuracyFigures, LabelsRead
 from stages.artifacts.types import Features, Prompts
 from stages.config.evaluate import Evaluate, ViewPooling
+from stages.core.blocks import blocks
 from stages.zeroshot.classifier import average_prompts, rank_classes
 from stages.zeroshot.metrics import (
     bootstrap_interval,
     expected_calibration_error,
     mcnemar,
     mean_class_accuracy,
-    negative_log_likelihood,
     sample_losses,
     top_k_accuracy,
 )
@@ -45,47 +45,65 @@ class Classifier(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Logits f4 [N, C], the best classes i8 [N, 5] and their probabilities f4 [N, 5] under one protocol."""
+    """The best classes i8 [N, 5] under one protocol, their probabilities f4 [N, 5], and the label's loss f8 [N]."""
 
-    logits: np.ndarray
     ranked: np.ndarray
     scores: np.ndarray
+    losses: np.ndarray
 
 
 def classify(features: Features, classifier: Classifier) -> Predictions:
-    """Logits and ranked classes of every sample; labels are not read."""
-    logits = classifier.logits(features)
-    return Predictions(logits, *rank_classes(logits, top=RANKS))
+    """The ranked classes of every sample, which do not depend on its label, and minus the label's log probability."""
+
+    def classified(some: Features) -> tuple[np.ndarray, ...]:
+        logits = classifier.logits(some)
+        return *rank_classes(logits, top=RANKS), sample_losses(logits, some.labels)
+
+    found = [classified(features.rows(rows)) for rows in blocks(len(features.labels))]
+    return Predictions(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def best_classes(features: Features, classifier: Classifier) -> np.ndarray:
+    """The class i8 [N] that every sample is given; ties: the lower index."""
+    return classifier.logits(features).argmax(axis=1)
 
 
 def protocol_figures(
-    predictions: Mapping[str, Predictions],
-    labels: np.ndarray,
+    features: Features,
+    classifiers: Mapping[str, Classifier],
     *,
-    labels_read: Mapping[str, LabelsRead],
+    baseline: np.ndarray,
     config: Evaluate,
+    keep: Callable[[str, Predictions], None],
 ) -> dict[str, AccuracyFigures]:
-    """The figures of every protocol's predictions against `labels` [N]."""
-    baseline = predictions[config.baseline].ranked[:, 0] == labels
-    return {
-        name: _figures(found, labels, baseline, labels_read=labels_read[name], config=config)
-        for name, found in predictions.items()
-    }
+    """The figures of every protocol, compared with the classes `baseline` [N]; `keep` is given each one's predictions.
+
+    They are those of one protocol at a time, whatever the number of samples.
+    """
+    figures, hits = {}, baseline == features.labels
+    for name, classifier in classifiers.items():
+        found = classify(features, classifier)
+        keep(name, found)
+        figures[name] = _figures(found, features.labels, hits, labels_read=classifier.labels_read, config=config)
+    return figures
 
 
 def ablation_figures(
-    plain: Predictions, changed: Mapping[str, tuple[Predictions, LabelsRead]], labels: np.ndarray, *, config: Evaluate
-) -> dict[str, AblationFigures]:
-    """The figures of predictions by what was changed against `plain`, which all are compared with."""
-    baseline, losses = plain.ranked[:, 0] == labels, sample_losses(plain.logits, labels)
-    rows = {}
-    for name, (found, labels_read) in changed.items():
-        figures = _figures(found, labels, baseline, labels_read=labels_read, config=config)
+    features: Features, plain: Classifier, changed: Mapping[str, Mapping[str, Classifier]], *, config: Evaluate
+) -> dict[str, dict[str, AblationFigures]]:
+    """The figures of classifiers by what was changed and to which value, all compared with `plain`."""
+    before, labels = classify(features, plain), features.labels
+    rows = {what: {} for what in changed}
+    for what, value, classifier in ((what, *one) for what, values in changed.items() for one in values.items()):
+        found = classify(features, classifier)
+        figures = _figures(
+            found, labels, before.ranked[:, 0] == labels, labels_read=classifier.labels_read, config=config
+        )
         low, high = bootstrap_interval(
-            losses - sample_losses(found.logits, labels), samples=config.bootstrap_samples, seed=config.bootstrap_seed
+            before.losses - found.losses, samples=config.bootstrap_samples, seed=config.bootstrap_seed
         )
         change = {"likelihood_change_low": round(low, 4), "likelihood_change_high": round(high, 4)}
-        rows[name] = AblationFigures(**asdict(figures), **change)
+        rows[what][value] = AblationFigures(**asdict(figures), **change)
     return rows
 
 
@@ -114,7 +132,7 @@ def by_sentences(features: Features, prompts: Prompts, chosen: Sequence[Sequence
 
 
 def _top1(features: Features, classifier: Classifier) -> float:
-    return _percent((classify(features, classifier).ranked[:, 0] == features.labels).mean())
+    return _percent((best_classes(features, classifier) == features.labels).mean())
 
 
 def _figures(
@@ -129,7 +147,7 @@ def _figures(
         top1_high=_percent(high),
         top5=_percent(top_k_accuracy(found.ranked, labels, k=RANKS)),
         mean_class_accuracy=_percent(mean_class_accuracy(found.ranked[:, 0], labels)),
-        negative_log_likelihood=round(negative_log_likelihood(found.logits, labels), 4),
+        negative_log_likelihood=round(float(found.losses.mean()), 4),
         expected_calibration_error=_percent(expected_calibration_error(found.scores[:, 0], hits)),
         mcnemar_p=round(mcnemar(hits, baseline), 4),
     )

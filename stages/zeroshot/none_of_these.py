@@ -13,8 +13,8 @@ from scipy.special import softmax
 from stages.artifacts.figures import NoneOfTheseFigures
 from stages.artifacts.types import Features
 from stages.config.evaluate import Evaluate, NoneOfThese
-from stages.core.blocks import in_blocks
-from stages.zeroshot.evaluation import Classifier
+from stages.core.blocks import blocks
+from stages.zeroshot.evaluation import Classifier, best_classes
 from stages.zeroshot.metrics import bootstrap_interval
 
 LET_THROUGH = tuple(range(0, 101, 5))  # percent of the left-out objects, at which the curve is noted
@@ -38,9 +38,8 @@ def similarity(features: Features, classifier: Classifier) -> np.ndarray:
 
 def agreement(features: Features, classifier: Classifier) -> np.ndarray:
     """Mean over views f4 [N] of the probability that each gives to the class that all together name."""
-    best = classifier.logits(features).argmax(axis=1)
-    scale = np.float32(features.logit_scale)
-    by_view = in_blocks(lambda some: softmax(scale * some @ classifier.text.T, axis=2), features.values)
+    best = best_classes(features, classifier)
+    by_view = softmax(np.float32(features.logit_scale) * features.values @ classifier.text.T, axis=2)
     return np.take_along_axis(by_view, best[:, None, None], axis=2)[..., 0].mean(axis=1)
 
 
@@ -114,10 +113,14 @@ def _folds(
             continue
         among = classifier._replace(text=classifier.text[offered])
         is_known, labelled_known = np.isin(features.labels, offered), np.isin(labelled.labels, offered)
-        scores, labelled_scores = score(features, among), score(labelled, among)
+        scores, labelled_scores = (_in_blocks(score, split, among) for split in (features, labelled))
         fold = _Fold(scores[is_known], scores[~is_known], labelled_scores[labelled_known])
         if all(map(len, fold)):
             yield fold
+
+
+def _in_blocks(score: Callable, features: Features, classifier: Classifier) -> np.ndarray:
+    return np.concatenate([score(features.rows(rows), classifier) for rows in blocks(len(features.labels))])
 
 
 def _by_threshold(folds: list[_Fold], *, keep: float) -> tuple[float, float]:

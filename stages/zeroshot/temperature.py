@@ -10,10 +10,12 @@ from scipy.special import log_softmax
 from stages.artifacts.types import Features
 from stages.config.evaluate import Temperature
 from stages.core.errors import InputError
+from stages.core.sampling import spread
 from stages.zeroshot.classifier import class_logits
 from stages.zeroshot.evaluation import Classifier
 
 SHARPEST, SOFTEST = 1e-3, 1e3  # temperatures that are tried
+MOST_SAMPLES = 16_384  # that choose them, evenly spread
 WITHOUT_LABELS = ("none", "agreement")  # kinds that no label chooses
 
 
@@ -29,13 +31,19 @@ def calibrated(
     if kind == "none":
         return classifier
     if kind == "agreement":
-        return classifier._replace(view_weights=_agreeing(classifier, evaluated) * classifier.view_weights)
+        return classifier._replace(view_weights=_agreeing(classifier, _some(evaluated)) * classifier.view_weights)
     if labelled is None or not len(labelled.labels):
         raise InputError("params.yaml: evaluate.temperature_split: no sample there, expected one or more")
     weights = np.asarray(classifier.view_weights, np.float64)
     groups = np.diag(weights) if kind == "by_view" else weights[None]
+    labelled = _some(labelled)
     logits = [classifier._replace(view_weights=group).logits(labelled) for group in groups]
     return classifier._replace(view_weights=likeliest(np.stack(logits), labelled.labels) @ groups, labels_read="train")
+
+
+def _some(features: Features) -> Features:
+    samples = len(features.labels)
+    return features if samples <= MOST_SAMPLES else features.rows(spread(samples, MOST_SAMPLES))
 
 
 def _agreeing(classifier: Classifier, features: Features) -> float:
