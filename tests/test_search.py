@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stages.artifacts.types import Prompts
 from stages.core.errors import InputError
 from stages.prompt_search.alternating import search_alternating
-from stages.prompt_search.candidates import Candidates
+from stages.prompt_search.candidates import Candidates, view_similarity, weighted_features
 from stages.prompt_search.cross_fit import confirm, search_cross_fitted, stratified_folds
 from stages.prompt_search.greedy import search_prompts
 from stages.prompt_search.label_free import choose_label_free, view_agreement
@@ -112,8 +112,28 @@ def test_the_search_is_the_naive_loop(objective, one, sweeps, memory):
 def test_small_blocks_of_candidates_change_nothing(monkeypatch):
     one = Instance(5, samples=20)
     whole = one.searched()
-    monkeypatch.setattr("stages.prompt_search.greedy.BLOCK", 4 * 64 * 3)  # three candidates at a time
+    monkeypatch.setattr("stages.prompt_search.greedy.candidates_at_once", lambda samples: 3)
     np.testing.assert_array_equal(one.searched().counts, whole.counts)
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_some_samples_at_a_time_change_nothing(monkeypatch, views):
+    rng = np.random.default_rng(0)
+    features, text = rng.normal(size=(300, views, 8)).astype("f4"), rng.normal(size=(5, 8)).astype("f4")
+    weights = np.ones(views, "f4")
+    whole = view_similarity(features, text=text), weighted_features(features, view_weights=weights)
+    monkeypatch.setattr("stages.core.blocks.blocks.__kwdefaults__", {"block": 128})
+    monkeypatch.setattr("stages.core.blocks.in_blocks.__kwdefaults__", {"block": 128})
+    assert np.shares_memory(whole[1], features) == (views == 1)
+    np.testing.assert_allclose(view_similarity(features, text=text), whole[0], atol=1e-5)
+    np.testing.assert_allclose(weighted_features(features, view_weights=weights), whole[1], atol=1e-6)
+    features[200, 0, 0] = np.nan
+    for made in (
+        lambda: view_similarity(features, text=text),
+        lambda: weighted_features(features, view_weights=weights),
+    ):
+        with pytest.raises(InputError, match="features: sample 200 is not finite"):
+            made()
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

@@ -101,6 +101,17 @@ def test_the_bootstrap_interval_is_the_same_with_a_few_redraws_in_memory(monkeyp
     assert bootstrap_interval(differences, samples=50, seed=1) == pytest.approx(whole, abs=1e-12)
 
 
+def test_many_values_are_redrawn_in_bins(monkeypatch):
+    differences = np.random.default_rng(0).normal(0.5, size=3000)
+    one_by_one = bootstrap_interval(differences, samples=4000, seed=1)
+    monkeypatch.setattr("stages.zeroshot.metrics.MOST_VALUES", 50)
+    low, high = bootstrap_interval(differences, samples=4000, seed=1)
+    assert (low, high) == pytest.approx(one_by_one, abs=4e-3)
+    assert (low + high) / 2 == pytest.approx(differences.mean(), abs=2e-3)
+    monkeypatch.setattr("stages.zeroshot.metrics.MOST_VALUES", 1)  # all in one bin: their mean, which stays
+    assert bootstrap_interval(differences, samples=50, seed=1) == pytest.approx((differences.mean(),) * 2)
+
+
 @given(only_a=st.integers(0, 40), only_b=st.integers(0, 40), both=st.integers(0, 3))
 def test_mcnemar_is_the_two_sided_binomial_test(only_a, only_b, both):
     hits_a = np.repeat([True, False, True], [only_a, only_b, both])

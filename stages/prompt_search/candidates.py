@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.artifacts.types import Prompts
+from stages.core.blocks import blocks, in_blocks
 from stages.core.errors import InputError
 
 EDGE = 64  # rows of a product come in multiples of this: see `similarity`
+BLOCK = 64 * 2**20  # bytes of scores computed at a time
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ def weighted_features(features: np.ndarray, *, view_weights: np.ndarray) -> np.n
     (PointCLIP V2, eq. 3). InputError when there is no sample, a weight too many or few, or a number is not finite.
     """
     _check_shape(features)
-    weighted = np.matmul(check_view_weights(view_weights, views=features.shape[1]), features)
+    weights = check_view_weights(view_weights, views=features.shape[1])
+    is_single = weights.tolist() == [1]  # then the features as they lie in the file: no copy in memory
+    weighted = features[:, 0] if is_single else in_blocks(lambda some: np.matmul(weights, some), features)
     _check_finite(weighted)
     return weighted
 
@@ -107,9 +111,13 @@ def view_similarity(features: np.ndarray, *, text: np.ndarray) -> np.ndarray:
     samples, views, width = features.shape
     if text.shape[1] != width:
         raise InputError(f"text features: width {text.shape[1]}, expected the {width} of the features")
-    scores = similarity(features.reshape(samples * views, width), text).reshape(samples, views, len(text))
-    _check_finite(scores.reshape(samples, -1))
-    return np.ascontiguousarray(scores.transpose(1, 0, 2))
+    scores = np.empty((views, samples, len(text)), np.float32)
+    for rows in blocks(samples):
+        some = features[rows]
+        by_sample = similarity(some.reshape(-1, width), text).reshape(len(some), views, len(text))
+        _check_finite(by_sample.reshape(len(some), -1), first=rows.start)
+        scores[:, rows] = by_sample.transpose(1, 0, 2)
+    return scores
 
 
 def check_view_weights(view_weights: np.ndarray, *, views: int) -> np.ndarray:
@@ -136,7 +144,18 @@ def similarity(weighted: np.ndarray, text: np.ndarray) -> np.ndarray:
     Both sides are padded to a multiple of EDGE rows: BLAS computes the last rows of a product with another kernel that
     rounds differently, and then two equal sentences would not tie.
     """
-    return (pad_rows(weighted) @ pad_rows(text).T)[: len(weighted), : len(text)]
+    return padded_similarity(weighted, text)[:, : len(text)]
+
+
+def padded_similarity(weighted: np.ndarray, text: np.ndarray) -> np.ndarray:
+    """The same with the columns that `text` is padded by, in one piece of memory."""
+    columns = pad_rows(text).T
+    return in_blocks(lambda some: (pad_rows(some) @ columns)[: len(some)], weighted)
+
+
+def candidates_at_once(samples: int) -> int:
+    """How many candidates' scores of so many samples fit into BLOCK bytes; at least EDGE, which cost what one costs."""
+    return max(EDGE, BLOCK // (4 * samples))
 
 
 def _check_shape(features: np.ndarray) -> None:
@@ -144,10 +163,10 @@ def _check_shape(features: np.ndarray) -> None:
         raise InputError(f"features: shape {list(features.shape)}, expected [N, V, D] with at least one sample")
 
 
-def _check_finite(by_sample: np.ndarray) -> None:
-    bad = np.flatnonzero(~np.isfinite(by_sample).all(axis=1))
+def _check_finite(by_sample: np.ndarray, *, first: int = 0) -> None:
+    bad = np.flatnonzero(~in_blocks(lambda some: np.isfinite(some).all(axis=1), by_sample))
     if len(bad):
-        raise InputError(f"features: sample {bad[0]} is not finite")
+        raise InputError(f"features: sample {first + bad[0]} is not finite")
 
 
 def pad_rows(rows: np.ndarray) -> np.ndarray:

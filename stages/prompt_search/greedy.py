@@ -16,11 +16,10 @@ from numba import njit
 from scipy.special import logsumexp
 
 from stages.config.search import Objective
-from stages.prompt_search.candidates import Candidates, pad_rows, similarity, unit_text
+from stages.prompt_search.candidates import Candidates, candidates_at_once, padded_similarity, similarity, unit_text
 from stages.prompt_search.task import SearchSettings, SearchTask
 from stages.zeroshot.metrics import negative_log_likelihood
 
-BLOCK = 64 * 2**20  # bytes of scores computed at a time
 MARGIN = 1e-9  # an objective is better by more than this: sums of shares differ by rounding below it
 NEVER, ALWAYS = np.float32(np.inf), np.float32(-np.inf)  # as the low end of an interval
 
@@ -93,7 +92,7 @@ class GreedySearch:
     def visit(self, block: np.ndarray, *, sweep: int, class_index: int, first: int, length: int) -> None:
         """Try `length` candidates of one class from `first` on and accept those that the loop would.
 
-        Their scores are block[:N, :length]; the rest of `block` is padding.
+        Their scores are block[:, :length]; the rest of `block` is padding.
         """
         correct, values = (column[:length] for column in self._evaluate_candidates(block, class_index))
         self._counts.append(correct)
@@ -104,7 +103,7 @@ class GreedySearch:
                 self.trace.append(AcceptedStep(sweep, class_index, first + int(j), self.correct, self.value))
         if best is not None:
             self.choice[class_index] = first + best
-            self.scores[:, class_index] = block[: len(self.scores), best]
+            self.scores[:, class_index] = block[:, best]
 
     def result(self, candidates: Candidates) -> PromptSearchResult:
         """What was chosen; `candidates` are those that the search went through."""
@@ -151,13 +150,13 @@ def sweep_classes(
     `candidates` may be fewer than the task's, also none for a class.
     """
     stored: dict[tuple[int, int], np.ndarray] = {}
-    memory, filled = settings.memory, pad_rows(task.weighted)
+    memory = settings.memory
     for sweep in range(settings.sweeps):
-        for class_index, first, rows in _blocks(candidates, samples=len(filled)):
+        for class_index, first, rows in _blocks(candidates, samples=len(task.labels)):
             block = stored.get((class_index, first))
             if block is None:
                 text = unit_text(candidates.features[rows], source=f"candidates of class {class_index}")
-                block = filled @ pad_rows(text).T
+                block = padded_similarity(task.weighted, text)
                 if sweep + 1 < settings.sweeps and block.nbytes <= memory:
                     stored[class_index, first] = block
                     memory -= block.nbytes
@@ -196,8 +195,8 @@ def sample_shares(labels: np.ndarray) -> np.ndarray:
 
 
 def _blocks(candidates: Candidates, *, samples: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    """(class, first candidate, rows) of consecutive candidates whose scores fit into BLOCK bytes, in loop order."""
-    length = max(1, BLOCK // (4 * samples))
+    """(class, first candidate, rows) of consecutive candidates whose scores are computed at a time, in loop order."""
+    length = candidates_at_once(samples)
     for class_index in range(candidates.classes):
         rows = candidates.of_class(class_index)
         for first in range(0, len(rows), length):

@@ -21,9 +21,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
+from stages.core.blocks import in_blocks
 from stages.core.errors import InputError
 from stages.core.text import ensemble
-from stages.prompt_search.candidates import Candidates, similarity, unit_text, view_similarity, weighted_features
+from stages.prompt_search.candidates import (
+    Candidates,
+    candidates_at_once,
+    similarity,
+    unit_text,
+    view_similarity,
+    weighted_features,
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,12 @@ def view_agreement(by_view: np.ndarray) -> np.ndarray:
 
 def _worth(weighted: np.ndarray, sentences: np.ndarray, consensus: np.ndarray) -> np.ndarray:
     """Correlation f4 [M] over samples of each sentence's score with the consensus [N] of its class; 0 if constant."""
-    scores = similarity(weighted, unit_text(sentences, source="candidates"))
-    centred, belief = scores - scores.mean(axis=0), consensus - consensus.mean()
-    spread = np.linalg.norm(centred, axis=0) * np.linalg.norm(belief)
-    return np.divide(belief @ centred, spread, out=np.zeros_like(spread), where=spread > 0).astype(np.float32)
+    belief = consensus - consensus.mean()
+
+    def worth(some: np.ndarray) -> np.ndarray:
+        scores = similarity(weighted, unit_text(some, source="candidates"))
+        centred = scores - scores.mean(axis=0)
+        spread = np.linalg.norm(centred, axis=0) * np.linalg.norm(belief)
+        return np.divide(belief @ centred, spread, out=np.zeros_like(spread), where=spread > 0).astype(np.float32)
+
+    return in_blocks(worth, sentences, block=candidates_at_once(len(weighted)))
