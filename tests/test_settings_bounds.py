@@ -2,10 +2,11 @@
 
 import copy
 import math
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages.commands.check import mistakes
@@ -378,7 +379,19 @@ WRONG = st.one_of(
 )
 
 
+@pytest.mark.parametrize("path", list(leaves(DOCUMENT)), ids=lambda path: ".".join(map(str, path)))
+def test_no_text_has_a_null_character(path):
+    """It can be in no path: refused in every place, also as a name in it, with its key."""
+    key = ".".join(map(str, path))
+    for value in ("a\0", {"a\0": 1}):
+        with pytest.raises(
+            InputError, match=f"^params.yaml: {re.escape(key)}: a null character, expected text without"
+        ):
+            validated(with_leaf(path, value), Params, source="params.yaml")
+
+
 @given(path=st.sampled_from(list(leaves(DOCUMENT))), value=WRONG)
+@example(path=("backbone", "bundled_parts", "architecture"), value="\0")
 @settings(max_examples=300, deadline=None)
 def test_any_value_in_any_place_is_taken_or_is_one_line(path, value):
     document = with_leaf(path, value)

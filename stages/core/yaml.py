@@ -1,5 +1,6 @@
 """YAML documents, read strictly: no key twice, no unknown key, no value of another type."""
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import yaml
@@ -46,11 +47,24 @@ def checked(document: Any, kind: type[T]) -> tuple[T | None, list[str]]:
         text = to_json(document)
     except (ValueError, TypeError) as error:  # YAML can write what JSON cannot: a list within itself, bytes
         return None, [f"top level: expected text, numbers, lists and keys ({one_line(error)})"]
+    null = list(_with_null(from_json(text))) if b"\\u0000" in text else []
+    if null:
+        return None, [f"{key or 'top level'}: a null character, expected text without one" for key in null]
     try:
         # through JSON, because pydantic's strict mode then takes a list for a tuple and still no text for a number
         return TypeAdapter(kind).validate_json(text), []
     except ValidationError as error:
         return None, problems(error, from_json(text))
+
+
+def _with_null(value: Any, key: str = "") -> Iterator[str]:
+    """The keys whose text has a null character, which no path can have; for one in a name, that of what it is in."""
+    if isinstance(value, str) and "\0" in value:
+        yield key
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        yield from _with_null(name, key)
+        yield from _with_null(one, f"{key}.{name}".lstrip("."))
 
 
 def load_yaml(text: str, kind: type[T], *, source: str) -> T:
