@@ -32,7 +32,7 @@ def tiny(tmp_path_factory) -> Checkout:
         if not traces.exists():
             command = [sys.executable, Path(__file__).with_name("tiny_dag.py"), root, traces]
             done = subprocess.run(command, text=True, capture_output=True, check=False)
-            assert done.returncode == 0, done.stderr
+            assert done.returncode == 0, done.stderr[-3000:]
     checkout = Checkout(root)
     checkout.traces = json.loads(traces.read_text())
     return checkout

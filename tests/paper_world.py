@@ -104,7 +104,7 @@ class World:
         where = {"cwd": root or self.root, "env": self.environment(), "text": True, "capture_output": True}
         done = subprocess.run(command, check=False, **where)
         if check and done.returncode:
-            raise AssertionError(f"ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+            raise AssertionError(f"ended with {done.returncode}:\n{done.stderr[-3000:]}")
         return done
 
     def start(self, *options: str, root: Path) -> subprocess.Popen:
