@@ -1,5 +1,6 @@
 """Features, prompts and choices -> predictions and figures: `python -m stages.evaluate <dataset> <backbone>`."""
 
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,12 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     params, paths = params or load_params(root), Paths(root)
     config = params.evaluate
     stored = paths.features(dataset, backbone)
-    features = read_features(stored, config.split)
+    read = cache(partial(read_features, stored))  # a file that is mapped twice counts twice in memory
+    features = read(config.split)
     prompts = read_prompts(paths.prompts(dataset, backbone))
     warn_of_unknown_words(prompts.unknown_words, backbone=backbone)
     splits = stored_splits(stored)
-    labelled = read_features(stored, config.temperature_split) if config.temperature_split in splits else None
+    labelled = read(config.temperature_split) if config.temperature_split in splits else None
     plain = classifiers(prompts, features, read_json(paths.search(dataset, backbone)), config)
     scored = plain | {
         name: calibrated(plain[name], kind=config.temperature, labelled=labelled, evaluated=features)
@@ -62,14 +64,14 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
                 for name in sorted(set(config.protocols.values()))
             },
             retrieval={
-                split: retrieval_figures(read_features(stored, split), scored[config.baseline].text)
+                split: retrieval_figures(read(split), scored[config.baseline].text)
                 for split in ("train", "test")
                 if split in splits
             },
             ablations=ablations(features, plain, labelled=labelled, config=config),
             none_of_these=none_of_these(features, plain[config.baseline], labelled=labelled, config=config),
             corruptions=corruption_figures(
-                plain[config.baseline], splits=splits, read=lambda split: read_features(stored, split), config=config
+                plain[config.baseline], splits=splits, read=partial(read_features, stored), config=config
             ),
         )
     names = np.array(features.classes)
