@@ -1,6 +1,6 @@
 """Features, prompts and choices -> predictions and figures: `python -m stages.evaluate <dataset> <backbone>`."""
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,8 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
     params, paths = params or load_params(root), Paths(root)
     config = params.evaluate
     stored = paths.features(dataset, backbone)
-    read = cache(partial(read_features, stored))  # a file that is mapped twice counts twice in memory
+    # a split that is mapped twice counts twice in memory; of many corrupted copies only the last are kept
+    read = lru_cache(maxsize=2)(partial(read_features, stored))
     features = read(config.split)
     prompts = read_prompts(paths.prompts(dataset, backbone))
     warn_of_unknown_words(prompts.unknown_words, backbone=backbone)
@@ -70,9 +71,7 @@ def main(dataset: str, backbone: str, *, params: Params | None = None, root: Pat
             },
             ablations=ablations(features, plain, labelled=labelled, config=config),
             none_of_these=none_of_these(features, plain[config.baseline], labelled=labelled, config=config),
-            corruptions=corruption_figures(
-                plain[config.baseline], splits=splits, read=partial(read_features, stored), config=config
-            ),
+            corruptions=corruption_figures(plain[config.baseline], splits=splits, read=read, config=config),
         )
     names = np.array(features.classes)
     write_confusions(paths.confusions(dataset, backbone), names[features.labels], names[best])
